@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+
+namespace mtlx {
+
+/// A string as a template argument: `Classification<"left", 10>`. Two equal names are the same argument.
+template <std::size_t Size>
+struct Name {
+  char text[Size]{};
+
+  constexpr Name(const char (&literal)[Size]) { std::copy_n(literal, Size, text); }  // NOLINT: implicit by design
+
+  /// The characters without the closing zero.
+  constexpr std::string_view view() const { return {text, Size - 1}; }
+};
+
+}  // namespace mtlx

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// Multi-Fashion: two pictures laid over each other, one task for each. Built as in Sener and Koltun (NeurIPS 2018,
+// multi_mnist_loader.py) and Pareto MTL (Lin, Zhen, Li, Zhang, Kwong, NeurIPS 2019): 36 x 36, the left picture at
+// (0, 0), the right one at (6, 6), the larger of the two at each pixel. Their pairing isn't published: ours comes from
+// the seed, so results are comparable, not equal.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <mtlx/core/error.hpp>
+#include <mtlx/core/random.hpp>
+#include <mtlx/core/shape.hpp>
+#include <mtlx/data/data_set.hpp>
+#include <mtlx/data/idx.hpp>
+#include <mtlx/data/inputs.hpp>
+#include <mtlx/data/targets.hpp>
+
+namespace mtlx::data {
+
+/// How pairs of pictures are built.
+struct MultiFashionOptions {
+  /// Side of the result in pixels: 36, or 28 (every pixel the nearest of the 36, i -> floor(36 i / 28)).
+  int size = 36;
+  /// Pairs in which each picture is the left one; at least 1.
+  int partners = 2;
+  /// Decides the pairs.
+  std::uint64_t seed = 1;
+  /// How many pictures of each split are used (the first ones), at least 2; 0 for all.
+  std::size_t limit = 0;
+};
+
+/// Pairs of pictures with the tasks "left" and "right", ten classes each.
+struct MultiFashion {
+  DataSet train, test;
+};
+
+/// Lays pictures over each other in pairs. `pictures`: `(n, height, width)`, at most 30 x 30; `labels`: n classes.
+/// Pair `round * n + i` has picture i on the left, and on the right one drawn uniformly from the others (never i
+/// itself; it may be of the same class, and may come again in another round), so there are `partners * n` pairs.
+/// `split` tells the random streams of one seed apart. Throws `Error` for other dimensions, fewer than two pictures,
+/// labels that are too few, too many or not below 10, and options out of range.
+inline DataSet pair_up(const Idx& pictures, std::span<const int> labels, std::uint64_t split,
+                       const MultiFashionOptions& options = {}) {
+  constexpr std::size_t canvas = 36, offset = 6;
+  if (options.size != 28 && options.size != 36) fail("multi-fashion: size ", options.size, ", expected 36 or 28");
+  if (options.partners < 1) fail("multi-fashion: ", options.partners, " partners, expected at least 1");
+  if (pictures.dimensions.size() != 3)
+    fail("multi-fashion: the pictures have ", pictures.dimensions.size(), " dimensions, expected 3 (n, height, width)");
+  const std::size_t height = pictures.dimensions[1], width = pictures.dimensions[2];
+  if (height < 1 || width < 1 || height > canvas - offset || width > canvas - offset)
+    fail("multi-fashion: pictures of ", height, " x ", width, ", expected at most 30 x 30 (28 x 28 in Fashion-MNIST)");
+  const std::size_t area = height * width;
+  if (pictures.bytes.size() / area != pictures.dimensions[0] || pictures.bytes.size() % area != 0)
+    fail("multi-fashion: ", pictures.bytes.size(), " bytes for ", pictures.dimensions[0], " pictures of ", height,
+         " x ", width);
+  if (labels.size() != pictures.dimensions[0])
+    fail("multi-fashion: ", labels.size(), " labels, expected ", pictures.dimensions[0], ", one for each picture");
+  const std::size_t n = options.limit == 0 ? labels.size() : std::min(options.limit, labels.size());
+  if (n < 2 || n > std::numeric_limits<std::uint32_t>::max())
+    fail("multi-fashion: ", n, " pictures to pair, expected at least 2 (and fewer than 2^32)");
+  for (std::size_t i = 0; i < n; ++i)
+    if (labels[i] < 0 || labels[i] > 9)
+      fail("multi-fashion: picture ", i, " has label ", labels[i], ", expected 0 to 9");
+
+  const auto side = static_cast<std::size_t>(options.size);
+  const std::size_t pairs = static_cast<std::size_t>(options.partners) * n;
+  std::vector<std::uint8_t> result(pairs * side * side), both(canvas * canvas);
+  std::vector<int> left_labels(pairs), right_labels(pairs);
+  Random random(options.seed, Purpose::build, split);
+  for (std::size_t pair = 0; pair < pairs; ++pair) {
+    const std::size_t left = pair % n;
+    std::size_t right = random.below(static_cast<std::uint32_t>(n - 1));
+    if (right >= left) ++right;  // skips the picture itself
+    std::fill(both.begin(), both.end(), std::uint8_t{0});
+    for (const auto& [picture, corner] : {std::pair{left, std::size_t{0}}, std::pair{right, offset}})
+      for (std::size_t y = 0; y < height; ++y) {
+        const std::uint8_t* from = pictures.bytes.data() + (picture * height + y) * width;
+        std::uint8_t* to = both.data() + (corner + y) * canvas + corner;
+        for (std::size_t x = 0; x < width; ++x) to[x] = std::max(to[x], from[x]);
+      }
+    std::uint8_t* to = result.data() + pair * side * side;
+    for (std::size_t y = 0; y < side; ++y)
+      for (std::size_t x = 0; x < side; ++x) *to++ = both[y * canvas / side * canvas + x * canvas / side];
+    left_labels[pair] = labels[left];
+    right_labels[pair] = labels[right];
+  }
+  std::vector<Column> columns;
+  columns.push_back({"left", Targets::classes(left_labels)});
+  columns.push_back({"right", Targets::classes(right_labels)});
+  return DataSet(Inputs(Shape{1, options.size, options.size}, std::move(result)), std::move(columns));
+}
+
+// Named by what they can read, as in idx.hpp.
+#if MTLX_DATA_ZLIB
+inline namespace with_zlib {
+#else
+inline namespace without_zlib {
+#endif
+
+/// Builds Multi-Fashion from the four files of Fashion-MNIST in a directory (`train-images-idx3-ubyte` and so on; the
+/// unpacked one if it is there, else `.gz`): 120,000 pairs to train on and 20,000 to test on, in bytes. Pairs never mix
+/// the two splits; their order is that of `pair_up`. Throws `Error` if a file is missing or broken.
+inline MultiFashion multi_fashion(const std::string& directory = "/usr/share/datasets/fashion-mnist",
+                                  const MultiFashionOptions& options = {}) {
+  const auto find = [&](const char* name) {
+    const std::string plain = directory + "/" + name;
+    for (const std::string& path : {plain, plain + ".gz"})
+      if (detail::OpenFile(path.c_str()).get()) return path;
+    fail(plain, ".gz is not there; on Debian, apt-get install dataset-fashion-mnist brings Fashion-MNIST");
+  };
+  const auto build = [&](const std::string& split, std::uint64_t number) {
+    const std::string images = find((split + "-images-idx3-ubyte").c_str());
+    const std::string labels = find((split + "-labels-idx1-ubyte").c_str());
+    return pair_up(read_idx(images), read_idx_labels(labels), number, options);
+  };
+  return {build("train", 0), build("t10k", 1)};
+}
+
+}  // inline namespace
+
+}  // namespace mtlx::data

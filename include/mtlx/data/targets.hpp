@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <mtlx/core/error.hpp>
+#include <mtlx/core/scalar.hpp>
+#include <mtlx/data/detail/checks.hpp>
+
+namespace mtlx::data {
+
+/// The class label that says "not known" (any other negative label is a mistake).
+inline constexpr int missing_label = -1;
+
+/// What one task should answer: `(n, width)` numbers, row-major, each present or missing. A class is its index.
+class Targets {
+ public:
+  /// One class index per sample, `missing_label` where it isn't known. Throws `Error` naming the row if a label is
+  /// negative otherwise, or above 2^24 (the largest that a float holds exactly).
+  static Targets classes(std::span<const int> labels) {
+    constexpr int largest = 1 << 24;
+    std::vector<float> values(labels.size());
+    std::vector<std::uint8_t> mask(labels.size());
+    for (std::size_t row = 0; row < labels.size(); ++row) {
+      const int label = labels[row];
+      if ((label < 0 && label != missing_label) || label > largest)
+        fail("targets: row ", row, " has label ", label, ", expected a class from 0 on, or ", missing_label,
+             " where the label is missing");
+      mask[row] = label != missing_label;
+      values[row] = static_cast<float>(label);
+    }
+    return Targets(1, std::move(values), std::move(mask));
+  }
+
+  /// `width` numbers per sample, NaN where one is missing. Throws `Error` if the width is 0, the count no multiple of
+  /// it, or a number infinite (naming the row).
+  static Targets values(std::size_t width, std::vector<float> values) {
+    std::vector<std::uint8_t> mask(values.size(), 1);
+    return Targets::values(width, std::move(values), std::move(mask));
+  }
+
+  /// The same with a mask of the values' size, 0 where a number is missing (whatever stands there). A NaN is missing
+  /// even where the mask is not 0. Throws `Error` as above, and if the mask's size differs.
+  static Targets values(std::size_t width, std::vector<float> values, std::vector<std::uint8_t> mask) {
+    if (width == 0) fail("targets: width 0, expected at least one value per sample");
+    if (values.size() % width != 0)
+      fail("targets: ", values.size(), " values, expected a multiple of ", width, ", the width");
+    if (mask.size() != values.size())
+      fail("targets: a mask of ", mask.size(), " for ", values.size(), " values, expected one for each");
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      mask[i] = mask[i] != 0 && !is_nan(values[i]);
+      if (mask[i] != 0 && !is_finite(values[i]))
+        fail("targets: row ", i / width, " has value ", i % width, " infinite; write NaN for a missing value");
+    }
+    return Targets(width, std::move(values), std::move(mask));
+  }
+
+  /// Numbers per sample.
+  std::size_t width() const { return width_; }
+  /// Samples.
+  std::size_t size() const { return values_.size() / width_; }
+
+  /// The numbers of one sample, `width()` of them; 0 where one is missing.
+  const float* row(std::size_t sample) const {
+    assert(sample < size());
+    return values_.data() + sample * width_;
+  }
+  /// The mask of one sample, `width()` bytes, 1 where a number is present; nullptr if nothing at all is missing.
+  const std::uint8_t* mask(std::size_t sample) const {
+    assert(sample < size());
+    return mask_.empty() ? nullptr : mask_.data() + sample * width_;
+  }
+  /// One number; 0 if it is missing.
+  float value(std::size_t sample, std::size_t i = 0) const {
+    assert(i < width_);
+    return row(sample)[i];
+  }
+  /// Whether the number is known.
+  bool present(std::size_t sample, std::size_t i = 0) const {
+    assert(sample < size() && i < width_);
+    return mask_.empty() || mask_[sample * width_ + i] != 0;
+  }
+  /// How many numbers of one sample are known.
+  std::size_t present_count(std::size_t sample) const {
+    assert(sample < size());
+    if (mask_.empty()) return width_;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < width_; ++i) count += mask_[sample * width_ + i];
+    return count;
+  }
+
+  /// The targets of the named samples, in that order. Throws `Error` if an index is not below `size()`.
+  Targets subset(std::span<const std::size_t> samples) const {
+    detail::check_samples("targets", samples, size());
+    std::vector<std::uint8_t> mask;
+    if (!mask_.empty()) mask = detail::gather_rows(mask_, width_, samples);
+    return Targets(width_, detail::gather_rows(values_, width_, samples), std::move(mask));
+  }
+
+ private:
+  // The mask holds 0 and 1, one per value, or is empty if all are present.
+  Targets(std::size_t width, std::vector<float> values, std::vector<std::uint8_t> mask)
+      : width_(width), values_(std::move(values)) {
+    bool complete = true;
+    for (std::size_t i = 0; i < mask.size(); ++i)
+      if (mask[i] == 0) {
+        complete = false;
+        values_[i] = 0;  // nothing computed from a missing value, however wrongly, can turn into NaN
+      }
+    if (!complete) mask_ = std::move(mask);
+  }
+
+  std::size_t width_;
+  std::vector<float> values_;
+  std::vector<std::uint8_t> mask_;
+};
+
+}  // namespace mtlx::data

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// The concept of a sharing strategy: which parameters serve which tasks.
+//
+// A strategy is a type with `kind = Kind::sharing`. For an input shape and a list of tasks it makes a network type:
+//   template <Shape In, class TaskList> static consteval bool check();      one sentence if they don't fit
+//   template <Shape In, class TaskList> struct Network;
+// A network is stateless and works on the flat parameter vector and a slice's memory, for any set of tasks that is
+// chosen at run time:
+//   static constexpr Shape in;                           of one sample
+//   static constexpr std::array<Segment, n> segments;   they cover the vector in order; those with more than one owner
+//                                                        come first
+//   static constexpr std::size_t parameters, shared;     numbers in the vector; in the segments with several owners
+//   static constexpr std::size_t memory;                 numbers a sample of a slice's memory
+//   static constexpr std::size_t input;                  where in it x lies, and each task's output and its gradient:
+//   static constexpr std::array<std::size_t, tasks> output, output_gradient;
+//   template <class S> static void forward(const NetworkPass<S>&);
+//   template <class S> static void backward(const NetworkPass<S>&, gradients);
+//   static void for_each_parameter(function);            function(path, nn::Parameter, offset)
+//   static void for_each_layer(function);                function(owners, layer name, in, out, parameters, multiply-adds)
+//
+// forward sets the output of every task in the pass. backward, given the output gradients of the pass's tasks, ADDS the
+// gradient of the sum of their losses: to `shared_gradient` for shared segments, to `own_gradient` for the others, both
+// indexed as the whole vector. So per-task gradients are calls with sets of one task and a row for each as
+// `shared_gradient`.
+//
+// Laws: only the segments of present tasks are read or added to; the gradient of a set is the sum of its tasks'.
+#pragma once
+
+#include <mtlx/backend/sample.hpp>
+#include <mtlx/core/kind.hpp>
+#include <mtlx/core/name.hpp>
+#include <mtlx/core/segment.hpp>
+#include <mtlx/core/shape.hpp>
+#include <mtlx/core/task_set.hpp>
+#include <mtlx/core/tasks.hpp>
+#include <mtlx/nn/dense.hpp>
+#include <mtlx/nn/layer.hpp>
+
+#include <array>
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace mtlx::sharing {
+
+/// One pass of a network over one slice.
+template <class S>
+struct NetworkPass {
+  const typename S::Scalar* parameters;
+  typename S::View memory;
+  TaskSet tasks;
+  backend::Draws draws;
+  bool training;
+};
+
+/// Where a backward pass adds gradients; both are indexed as the flat parameter vector.
+template <class S>
+struct Gradients {
+  typename S::Scalar* shared;
+  typename S::Scalar* own;
+};
+
+/// A head of one task, by the task's name: `Head<"left", nn::Sequential<...>>`. Its last layer must put out as many
+/// numbers as the task has outputs.
+template <Name TaskName, class Layers>
+struct Head {
+  static constexpr auto name = TaskName;
+  using Layer = Layers;
+};
+
+namespace detail {
+
+/// Calls function.operator()<i>() for every i below count that is in the set.
+template <std::size_t count, class Function>
+void for_each_task(TaskSet set, Function&& function) {
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    ((set.has(i) ? function.template operator()<i>() : void()), ...);
+  }(std::make_index_sequence<count>{});
+}
+
+template <class Task, class... Heads>
+struct HeadOf {
+  using type = nn::Dense<Task::outputs, nn::glorot_uniform>;
+};
+template <class Task, class First, class... Rest>
+struct HeadOf<Task, First, Rest...> {
+  using type = typename std::conditional_t<First::name.view() == Task::name.view(), std::type_identity<typename First::Layer>,
+                                           HeadOf<Task, Rest...>>::type;
+};
+
+/// The layers of a task's head: those given for its name, or one Dense layer.
+template <class Task, class... Heads>
+using HeadLayer = typename HeadOf<Task, Heads...>::type;
+
+/// Checks that every head is for a task, that none is doubled, and that each fits the shape `From` before it.
+template <Shape From, class TaskList, class... Heads>
+struct HeadCheck {
+  static consteval bool run() {
+    constexpr bool known = ((TaskList::index(Heads::name.view()) < TaskList::count) && ...);
+    static_assert(known, "mtlx: a head is given for a task that the model does not have");
+    if constexpr (known) {
+      constexpr bool single = [] {
+        std::array<int, TaskList::count> heads{};
+        ((++heads[TaskList::index(Heads::name.view())]), ...);
+        for (const int n : heads)
+          if (n > 1) return false;
+        return true;
+      }();
+      static_assert(single, "mtlx: two heads are given for one task");
+      if constexpr (single)
+        return [&]<std::size_t... i>(std::index_sequence<i...>) {
+          return (fits<typename TaskList::template At<i>>() && ...);
+        }(std::make_index_sequence<TaskList::count>{});
+    }
+    return false;
+  }
+
+ private:
+  template <class Task>
+  static consteval bool fits() {
+    using Layer = HeadLayer<Task, Heads...>;
+    if constexpr (!nn::check<Layer, From>()) {
+      return false;
+    } else {
+      constexpr bool matches = Layer::output(From).size() == static_cast<std::size_t>(Task::outputs);
+      static_assert(matches, "mtlx: a head must put out as many numbers as its task has outputs");
+      return matches;
+    }
+  }
+};
+
+}  // namespace detail
+
+}  // namespace mtlx::sharing
+
+namespace mtlx {
+
+/// A sharing strategy; see the head of this file.
+template <class P>
+concept SharingStrategy = Policy<P> && P::kind == Kind::sharing && requires {
+  typename P::template Network<Shape{1, 1, 1}, Tasks<>>;
+};
+
+}  // namespace mtlx

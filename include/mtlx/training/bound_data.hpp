@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <mtlx/core/error.hpp>
+#include <mtlx/core/task_set.hpp>
+#include <mtlx/core/tasks.hpp>
+#include <mtlx/data/data_set.hpp>
+#include <vector>
+
+namespace mtlx::training {
+
+/// One stream of a data set, its columns in the order of a model's tasks.
+template <std::size_t tasks>
+struct BoundStream {
+  const data::Inputs* inputs;
+  std::array<const data::Targets*, tasks> targets;  ///< nullptr where the stream has nothing for the task
+  TaskSet labelled;                                 ///< the tasks that it has something for
+};
+
+/// A data set as one model sees it: checked once, so that training need not.
+template <class TaskList>
+class BoundData;
+
+template <class... Task>
+class BoundData<Tasks<Task...>> {
+ public:
+  static constexpr std::size_t tasks = sizeof...(Task);
+
+  /// Throws `Error` if the inputs' shape is not the model's, a column belongs to none of its tasks, a task of `needed`
+  /// has no column, a column has the wrong width, or a target is not what its task accepts (naming task and row).
+  BoundData(const data::DataSet& data, Shape shape, TaskSet needed) {
+    if (data.streams().empty()) fail("the data set has no samples");
+    if (!(data.shape() == shape))
+      fail("the data set's inputs are ", data.shape(), ", and the model takes ", shape);
+    TaskSet found;
+    for (const data::Stream& stream : data.streams()) {
+      BoundStream<tasks> bound{&stream.inputs, {}, {}};
+      for (const data::Column& column : stream.columns) {
+        const std::size_t t = Tasks<Task...>::index(column.task);
+        if (t == tasks) fail("the data set has targets for a task \"", column.task, "\" that the model does not have");
+        bound.targets[t] = &column.targets;
+        bound.labelled = bound.labelled.with(t);
+      }
+      std::size_t t = 0;
+      ((bound.targets[t] != nullptr ? check<Task>(*bound.targets[t]) : void(), ++t), ...);
+      found = found | bound.labelled;
+      streams_.push_back(bound);
+    }
+    for (std::size_t t = 0; t < tasks; ++t)
+      if (needed.has(t) && !found.has(t))
+        fail("the data set has no targets for the task \"", Tasks<Task...>::names[t], "\"");
+  }
+
+  const std::vector<BoundStream<tasks>>& streams() const { return streams_; }
+
+  /// Samples over all streams.
+  std::size_t size() const {
+    std::size_t samples = 0;
+    for (const auto& stream : streams_) samples += stream.inputs->size();
+    return samples;
+  }
+
+ private:
+  template <class T>
+  static void check(const data::Targets& targets) {
+    constexpr std::size_t width = static_cast<std::size_t>(T::Loss::targets(T::outputs));
+    if (targets.width() != width)
+      fail("the task \"", T::name.view(), "\" takes ", width, " targets a sample, and the data set has ",
+           targets.width());
+    for (std::size_t row = 0; row < targets.size(); ++row)
+      for (std::size_t i = 0; i < width; ++i)
+        if (targets.present(row, i) && !T::accepts(targets.value(row, i)))
+          fail("the task \"", T::name.view(), "\" takes ", T::targets_are, ", and row ", row, " has ",
+               targets.value(row, i));
+  }
+
+  std::vector<BoundStream<tasks>> streams_;
+};
+
+}  // namespace mtlx::training

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <mtlx/backend/backend.hpp>
+#include <mtlx/balancing/balancer.hpp>
+#include <mtlx/core/buffer.hpp>
+#include <mtlx/core/error.hpp>
+#include <mtlx/core/random.hpp>
+#include <mtlx/core/scalar.hpp>
+#include <mtlx/core/task_set.hpp>
+#include <mtlx/core/tasks.hpp>
+#include <mtlx/nn/layer.hpp>
+#include <mtlx/nn/loss.hpp>
+#include <mtlx/sharing/sharing.hpp>
+#include <mtlx/training/bound_data.hpp>
+#include <mtlx/training/observer.hpp>
+#include <mtlx/training/sampler.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace mtlx::training {
+
+/// One network in training: its parameters, the optimizer's and the balancer's state, and the memory of a step, all
+/// allocated before the first. The way of the data is here: batch, forward, losses, backward, per-task gradients,
+/// balancer, one direction, optimizer.
+///
+/// Determinism: a batch is cut into slices of the backend's width, and these into slots whose number depends on the
+/// batch alone. A slot's sums go into a buffer of its own, slice after slice, and buffers are added in order: the same
+/// bits whichever thread did what.
+template <class Net, class TaskList, class Balancing, class Optimizing, class Back>
+class Learner;
+
+template <class Net, class... Task, class Balancing, class Optimizing, class Back>
+class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
+  static constexpr std::size_t tasks = sizeof...(Task);
+  static constexpr std::array<std::size_t, tasks> target_count{
+      static_cast<std::size_t>(Task::Loss::targets(Task::outputs))...};
+
+  // A slice's memory: the network's, then each task's targets, presence and loss.
+  struct Layout {
+    std::array<std::size_t, tasks> target{}, present{}, loss{};
+    std::size_t size = Net::memory;
+  };
+  static constexpr Layout layout = [] {
+    Layout l;
+    for (std::size_t t = 0; t < tasks; ++t) {
+      l.target[t] = std::exchange(l.size, l.size + target_count[t]);
+      l.present[t] = std::exchange(l.size, l.size + target_count[t]);
+      l.loss[t] = std::exchange(l.size, l.size + 1);
+    }
+    return l;
+  }();
+  static constexpr bool gradients = Balancing::needs == balancing::Needs::gradients;
+  // Per-task gradients fill a buffer of `tasks` rows a slot: two slots, where plain ones can afford eight.
+  static constexpr std::size_t most_slots = gradients ? 2 : 8;
+  static constexpr std::size_t rows = gradients ? tasks * Net::shared : 0;
+  // What one job of a reduction or update covers: large enough to be worth a thread.
+  static constexpr std::size_t chunk = 8192;
+
+ public:
+  using Scalar = typename Back::Scalar;
+  using Slice = typename Back::template Slice<layout.size>;
+  using Data = BoundData<Tasks<Task...>>;
+  using Part = Sampler::Part;
+
+  /// Draws the first parameters from the seed. `stream` tells the networks of one model apart.
+  Learner(TaskSet members, std::uint64_t seed, std::uint64_t stream, Balancing balancer, Optimizing optimizer)
+      : members_(members), seed_(seed), stream_(stream), balancer_(balancer), optimizer_(optimizer),
+        parameters_(Net::parameters), state_(Optimizing::states * Net::parameters) {
+    initialise();
+  }
+
+  std::span<Scalar> parameters() { return parameters_.span(); }
+  std::span<const Scalar> parameters() const { return parameters_.span(); }
+  /// How many steps each segment has taken.
+  std::span<const std::uint64_t> segment_steps() const { return segment_steps_; }
+  TaskSet members() const { return members_; }
+
+  /// One training step on the given samples. `where` names epoch and step; what becomes known is filled in, and stays
+  /// valid until the next step. Throws `Error`, parameters unchanged, if a loss is not finite.
+  Step step(Back& backend, const Data& data, std::span<const Part> parts, Step where,
+            std::span<Probe<Scalar>* const> probes = {}) {
+    plan(backend, data, parts);
+    const TaskSet present = present_;
+    const backend::Draws draws = step_draws();
+    weights_.fill(0);
+    if constexpr (Balancing::needs == balancing::Needs::losses) {
+      run_slots(backend, data, parameters_.data(), draws, false);
+      collect_losses(where);
+    }
+    if constexpr (!gradients) ask_balancer(present);
+    for_each_present(present, [&](std::size_t t, std::size_t) { scale_[t] = weight_of(t) / counts_[t]; });
+    run_slots(backend, data, parameters_.data(), draws, true);
+    collect_losses(where);
+    reduce(backend);
+
+    if constexpr (gradients) {
+      fill_gram(backend, present);
+      ask_balancer(present);
+      combine(backend, present);
+    }
+    where.samples = batch_samples_;
+    where.present = present;
+    where.losses = losses_;
+    where.weights = weights_;
+    if constexpr (gradients) where.gram = {gram_.data(), present.count() * present.count()};
+    for (Probe<Scalar>* probe : probes)
+      if (probe->wants(where)) {
+        Session session(*this, backend, data, draws, where);
+        probe->look(session);
+        plan(backend, data, parts);  // the session may have looked at other data
+      }
+    update(backend, present);
+    ++steps_;
+    return where;
+  }
+
+  /// The outputs of every task in the set for samples [first, first + count) of the inputs: task t's go to
+  /// outputs[t] : (count, outputs).
+  void predict(Back& backend, const data::Inputs& inputs, std::size_t first, std::size_t count, TaskSet set,
+               const std::array<Scalar*, tasks>& outputs) {
+    prepare(backend);
+    const std::size_t slices = (count + width - 1) / width;
+    backend.run(slices, [&](std::size_t slice, std::size_t worker) {
+      const std::size_t begin = slice * width;
+      const std::size_t samples = std::min(width, count - begin);
+      Scalar* rows_of = staging(worker);
+      for (std::size_t i = 0; i < samples; ++i)
+        inputs.copy(first + begin + i, rows_of + i * inputs.shape().size());
+      const auto memory = memory_of(worker);
+      Slice::load(rows_of, static_cast<int>(samples), inputs.shape().size(), memory.at(Net::input));
+      Net::template forward<Slice>({parameters_.data(), memory, set, {}, false});
+      for (std::size_t t = 0; t < tasks; ++t)
+        if (set.has(t))
+          Slice::store(memory.at(Net::output[t]), static_cast<int>(samples), outputs_of[t],
+                       outputs[t] + begin * outputs_of[t]);
+    });
+  }
+
+ private:
+  static constexpr std::size_t width = static_cast<std::size_t>(Slice::width);
+  static constexpr std::array<std::size_t, tasks> outputs_of{static_cast<std::size_t>(Task::outputs)...};
+  static constexpr std::size_t memory_stride = layout.size * width;
+  // Rows of a slice's inputs or of a task's targets, on their way into lanes.
+  static constexpr std::size_t staging_stride =
+      std::max(Net::in.size(), *std::max_element(target_count.begin(), target_count.end())) * width;
+  static constexpr std::size_t slot_size = Net::parameters + rows;
+
+  // Some samples of one stream that fit a slice.
+  struct Unit {
+    std::size_t stream;
+    std::span<const std::uint32_t> samples;
+    std::uint32_t first;  // position in the batch
+  };
+
+  // What a probe sees of a step.
+  class Session final : public ProbeSession<Scalar> {
+   public:
+    Session(Learner& learner, Back& backend, const Data& data, backend::Draws draws, const Step& step)
+        : learner_(learner), backend_(backend), data_(data), draws_(draws), step_(step),
+          edited_(Net::parameters) {
+      // Losses are looked at through the learner's slots; this step's own must outlive that.
+      losses_ = learner.losses_;
+      weights_ = learner.weights_;
+      step_.losses = losses_;
+      step_.weights = weights_;
+    }
+    ~Session() override {
+      learner_.losses_ = losses_;
+      learner_.weights_ = weights_;
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    const Step& step() const override { return step_; }
+    std::span<const Scalar> parameters() const override { return learner_.parameters(); }
+    std::span<const Scalar> gradient(std::size_t task) const override {
+      if constexpr (gradients)
+        return {learner_.slot(0) + Net::parameters + task * Net::shared, Net::shared};
+      else
+        return {};
+    }
+    std::span<const double> losses_at(const typename ProbeSession<Scalar>::Edit& edit) override {
+      return look(data_, edit, draws_, true);
+    }
+    std::vector<double> losses_at(const typename ProbeSession<Scalar>::Edit& edit,
+                                  const data::DataSet& held_out) override {
+      const Data data(held_out, data_.streams().front().inputs->shape(), {});
+      std::vector<std::vector<std::uint32_t>> all;
+      std::vector<Part> parts;
+      for (const auto& stream : data.streams()) {
+        auto& order = all.emplace_back(stream.inputs->size());
+        for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+        parts.push_back({all.size() - 1, order});
+      }
+      for (std::size_t s = 0; s < parts.size(); ++s) parts[s].samples = all[s];
+      const auto units = learner_.units_;
+      const auto counts = learner_.counts_;
+      learner_.plan(backend_, data, parts);
+      const auto found = look(data, edit, {}, false);
+      learner_.units_ = units;
+      learner_.counts_ = counts;
+      return {found.begin(), found.end()};
+    }
+
+   private:
+    std::span<const double> look(const Data& data, const typename ProbeSession<Scalar>::Edit& edit,
+                                 backend::Draws draws, bool training) {
+      std::copy_n(learner_.parameters_.data(), Net::parameters, edited_.data());
+      edit(edited_.span());
+      learner_.run_slots(backend_, data, edited_.data(), draws, false, training);
+      learner_.sum_losses();
+      return learner_.losses_;
+    }
+
+    Learner& learner_;
+    Back& backend_;
+    const Data& data_;
+    backend::Draws draws_;
+    Step step_;
+    Buffer<Scalar> edited_;
+    std::array<double, tasks> losses_;
+    std::array<double, tasks> weights_;
+  };
+
+  void initialise() {
+    std::uint64_t block = 0;
+    Net::for_each_parameter([&](std::string_view, const nn::Parameter& parameter, std::size_t offset) {
+      Random random(seed_, Purpose::initialise, stream_ << 32 | block++);
+      for (std::size_t i = 0; i < parameter.size(); ++i)
+        parameters_[offset + i] =
+            static_cast<Scalar>(parameter.initialiser(random, parameter.fan_in, parameter.fan_out));
+    });
+  }
+
+  // Everything a step needs, allocated the first time.
+  void prepare(Back& backend) {
+    if (slots_.size() == 0) slots_ = Buffer<Scalar>(most_slots * slot_size);
+    if (memory_.size() != 0) return;
+    memory_ = Buffer<Scalar>(backend.workers() * memory_stride);
+    staging_ = Buffer<Scalar>(backend.workers() * staging_stride);
+  }
+
+  typename Slice::View memory_of(std::size_t worker) { return {memory_.data() + worker * memory_stride}; }
+  Scalar* staging(std::size_t worker) { return staging_.data() + worker * staging_stride; }
+  Scalar* slot(std::size_t s) { return slots_.data() + s * slot_size; }
+
+  backend::Draws step_draws() const {
+    // The purpose goes into the key, since all four counter words are taken.
+    return {{static_cast<std::uint32_t>(seed_),
+             static_cast<std::uint32_t>(seed_ >> 32) ^ static_cast<std::uint32_t>(Purpose::dropout) << 24 ^
+                 static_cast<std::uint32_t>(stream_)},
+            static_cast<std::uint32_t>(steps_), 0, 0};
+  }
+
+  // Cuts the batch into units, and counts the labels of each task.
+  void plan(Back& backend, const Data& data, std::span<const Part> parts) {
+    prepare(backend);
+    units_.clear();
+    counts_.fill(0);
+    present_ = {};
+    std::size_t position = 0;
+    for (const Part& part : parts) {
+      const auto& stream = data.streams()[part.stream];
+      if (!stream.labelled.meets(members_)) continue;
+      for (std::size_t begin = 0; begin < part.samples.size(); begin += width)
+        units_.push_back({part.stream, part.samples.subspan(begin, std::min(width, part.samples.size() - begin)),
+                          static_cast<std::uint32_t>(position + begin)});
+      position += part.samples.size();
+      for (std::size_t t = 0; t < tasks; ++t) {
+        if (!members_.has(t) || stream.targets[t] == nullptr) continue;
+        for (const std::uint32_t sample : part.samples)
+          counts_[t] += static_cast<double>(stream.targets[t]->present_count(sample));
+        if (counts_[t] > 0) present_ = present_.with(t);
+      }
+    }
+    batch_samples_ = position;
+    used_slots_ = std::min(most_slots, units_.size());
+  }
+
+  // Forward and, if wanted, backward over all units. Slot s does a run of neighbouring units.
+  void run_slots(Back& backend, const Data& data, const Scalar* parameters, backend::Draws draws, bool learn,
+                 bool training = true) {
+    backend.run(used_slots_, [&](std::size_t s, std::size_t worker) {
+      if (learn) std::fill_n(slot(s), slot_size, Scalar(0));
+      slot_losses_[s].fill(0);
+      for (std::size_t u = s * units_.size() / used_slots_; u < (s + 1) * units_.size() / used_slots_; ++u)
+        run_unit(data, units_[u], parameters, draws, learn, training, s, worker);
+    });
+  }
+
+  void run_unit(const Data& data, const Unit& unit, const Scalar* parameters, backend::Draws draws, bool learn,
+                bool training, std::size_t s, std::size_t worker) {
+    const auto& stream = data.streams()[unit.stream];
+    const TaskSet set = stream.labelled & present_;
+    if (set.empty()) return;
+    const auto memory = memory_of(worker);
+    load(stream, unit, set, memory, staging(worker));
+    draws.first = unit.first;
+    const sharing::NetworkPass<Slice> pass{parameters, memory, set, draws, training};
+    Net::template forward<Slice>(pass);
+    sharing::detail::for_each_task<tasks>(set, [&]<std::size_t t>() {
+      loss<t>(memory);
+      std::array<Scalar, width> each;
+      Slice::store(memory.at(layout.loss[t]), static_cast<int>(unit.samples.size()), 1, each.data());
+      for (std::size_t i = 0; i < unit.samples.size(); ++i) slot_losses_[s][t] += static_cast<double>(each[i]);
+    });
+    if (!learn) return;
+    if constexpr (gradients) {
+      for (std::size_t t = 0; t < tasks; ++t) {
+        if (!set.has(t)) continue;
+        auto one = pass;
+        one.tasks = TaskSet::only(t);
+        Net::template backward<Slice>(one, {slot(s) + Net::parameters + t * Net::shared, slot(s)});
+      }
+    } else {
+      Net::template backward<Slice>(pass, {slot(s), slot(s)});
+    }
+  }
+
+  // Inputs, targets and presence of a unit into the slice's memory. Places without a sample have nothing present.
+  static void load(const BoundStream<tasks>& stream, const Unit& unit, TaskSet set, typename Slice::View memory,
+                   Scalar* rows_of) {
+    const int count = static_cast<int>(unit.samples.size());
+    const std::size_t features = stream.inputs->shape().size();
+    for (std::size_t i = 0; i < unit.samples.size(); ++i) stream.inputs->copy(unit.samples[i], rows_of + i * features);
+    Slice::load(rows_of, count, features, memory.at(Net::input));
+    for (std::size_t t = 0; t < tasks; ++t) {
+      if (!set.has(t)) continue;
+      const std::size_t n = target_count[t];
+      const data::Targets& targets = *stream.targets[t];
+      for (std::size_t i = 0; i < unit.samples.size(); ++i)
+        for (std::size_t j = 0; j < n; ++j) rows_of[i * n + j] = static_cast<Scalar>(targets.row(unit.samples[i])[j]);
+      Slice::load(rows_of, count, n, memory.at(layout.target[t]));
+      std::fill_n(rows_of, width * n, Scalar(0));
+      for (std::size_t i = 0; i < unit.samples.size(); ++i) {
+        const std::uint8_t* mask = targets.mask(unit.samples[i]);
+        for (std::size_t j = 0; j < n; ++j) rows_of[i * n + j] = mask == nullptr || mask[j] != 0 ? Scalar(1) : Scalar(0);
+      }
+      Slice::load(rows_of, Slice::width, n, memory.at(layout.present[t]));
+    }
+  }
+
+  template <std::size_t t>
+  void loss(typename Slice::View memory) const {
+    using T = typename Tasks<Task...>::template At<t>;
+    using View = typename Slice::ConstView;
+    Slice::for_each_lane([&](const typename Slice::Lane& lane) {
+      const nn::LossSample<Slice> sample{lane.at(View(memory.at(Net::output[t]))),
+                                         lane.at(View(memory.at(layout.target[t]))),
+                                         lane.at(View(memory.at(layout.present[t]))),
+                                         lane.at(memory.at(Net::output_gradient[t])),
+                                         typename Slice::Number(static_cast<Scalar>(scale_[t]))};
+      lane.at(memory.at(layout.loss[t]))[0] = T::Loss::template evaluate<T::outputs>(sample);
+    });
+  }
+
+  double weight_of(std::size_t t) const { return gradients ? 1 : weights_[t]; }
+
+  template <class Function>
+  static void for_each_present(TaskSet present, Function&& function) {
+    std::size_t index = 0;
+    for (std::size_t t = 0; t < tasks; ++t)
+      if (present.has(t)) function(t, index++);
+  }
+
+  void sum_losses() {
+    losses_.fill(0);
+    for (std::size_t t = 0; t < tasks; ++t) {
+      for (std::size_t s = 0; s < used_slots_; ++s) losses_[t] += slot_losses_[s][t];
+      if (counts_[t] > 0) losses_[t] /= counts_[t];
+    }
+  }
+
+  void collect_losses(const Step& where) {
+    sum_losses();
+    for (std::size_t t = 0; t < tasks; ++t)
+      if (!is_finite(losses_[t]))
+        fail("the loss of the task \"", Tasks<Task...>::names[t], "\" is not finite in epoch ", where.epoch + 1,
+             ", step ", where.step + 1, "; training stops before the update (a smaller learning rate may help)");
+  }
+
+  // The slots' sums, added up in the first slot.
+  void reduce(Back& backend) {
+    if (used_slots_ < 2) return;
+    backend.run((slot_size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+      const std::size_t begin = job * chunk, count = std::min(chunk, slot_size - begin);
+      for (std::size_t s = 1; s < used_slots_; ++s)
+        Back::axpy(1, {slot(s) + begin, count}, {slot(0) + begin, count});
+    });
+  }
+
+  std::span<Scalar> row(std::size_t t) { return {slot(0) + Net::parameters + t * Net::shared, Net::shared}; }
+
+  void fill_gram(Back& backend, TaskSet present) {
+    const std::size_t n = present.count();
+    std::array<std::size_t, tasks> task{};
+    for_each_present(present, [&](std::size_t t, std::size_t index) { task[index] = t; });
+    backend.run(n * n, [&](std::size_t job, std::size_t) {
+      const std::size_t i = job / n, j = job % n;
+      if (i <= j) gram_[i * n + j] = gram_[j * n + i] = Back::dot(row(task[i]), row(task[j]));
+    });
+  }
+
+  void ask_balancer(TaskSet present) {
+    std::array<double, tasks> losses{}, weights{};
+    const std::size_t n = present.count();
+    for_each_present(present, [&](std::size_t t, std::size_t index) { losses[index] = losses_[t]; });
+    const balancing::Problem problem{
+        present,
+        {losses.data(), Balancing::needs == balancing::Needs::nothing ? 0 : n},
+        {gram_.data(), gradients ? n * n : 0},
+        Random(seed_, Purpose::balance, stream_ << 40 ^ steps_)};
+    balancer_.weights(problem, balancer_state_, {weights.data(), n});
+    for_each_present(present, [&](std::size_t t, std::size_t index) { weights_[t] = weights[index]; });
+  }
+
+  // The shared part of the direction: the rows' weighted sum.
+  void combine(Back& backend, TaskSet present) {
+    backend.run((Net::shared + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+      const std::size_t begin = job * chunk, count = std::min(chunk, Net::shared - begin);
+      for_each_present(present, [&](std::size_t t, std::size_t) {
+        Back::axpy(static_cast<Scalar>(weights_[t]), row(t).subspan(begin, count), {slot(0) + begin, count});
+      });
+    });
+  }
+
+  void update(Back& backend, TaskSet present) {
+    for (std::size_t s = 0; s < Net::segments.size(); ++s) {
+      const Segment& segment = Net::segments[s];
+      if (!segment.owners.meets(present)) continue;
+      const auto rule = optimizer_.rule(++segment_steps_[s]);
+      backend.run((segment.size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+        const std::size_t begin = segment.offset + job * chunk;
+        const std::size_t count = std::min(chunk, segment.offset + segment.size - begin);
+        Back::template update<Optimizing::states>(count, parameters_.data() + begin, slot(0) + begin,
+                                                  state_.data() + begin, Net::parameters, rule);
+      });
+    }
+  }
+
+  TaskSet members_;
+  std::uint64_t seed_;
+  std::uint64_t stream_;
+  Balancing balancer_;
+  balancing::State<Balancing> balancer_state_{};
+  Optimizing optimizer_;
+  Buffer<Scalar> parameters_;
+  Buffer<Scalar> state_;
+  std::array<std::uint64_t, Net::segments.size()> segment_steps_{};
+  std::uint64_t steps_ = 0;
+
+  // The step's memory.
+  Buffer<Scalar> slots_;
+  Buffer<Scalar> memory_;
+  Buffer<Scalar> staging_;
+  std::vector<Unit> units_;
+  std::size_t used_slots_ = 0;
+  std::size_t batch_samples_ = 0;
+  TaskSet present_;
+  std::array<double, tasks> counts_{}, scale_{}, losses_{}, weights_{};
+  std::array<std::array<double, tasks>, most_slots> slot_losses_{};
+  std::array<double, tasks * tasks> gram_{};
+};
+
+}  // namespace mtlx::training

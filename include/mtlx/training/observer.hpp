@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// Two hooks into training. An Observer looks on and changes nothing. A Probe may ask for the losses at other parameters,
+// on the same batch with the same random draws or on held-out data; the model's own parameters are never touched.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mtlx/core/task_set.hpp>
+#include <mtlx/data/data_set.hpp>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace mtlx::training {
+
+/// What stays the same over one training run (of one group of tasks).
+struct Run {
+  std::span<const std::string_view> tasks;    ///< names
+  std::span<const std::string_view> metrics;  ///< of each task
+  TaskSet members;                            ///< the tasks that train
+  std::size_t epochs = 0;
+  std::size_t steps = 0;    ///< in an epoch
+  std::size_t samples = 0;  ///< in the training data
+  bool validates = false;
+};
+
+/// One training step. Entries of spans with one number a task belong to the model's tasks in order; a task that was not
+/// present has loss and weight 0.
+struct Step {
+  std::size_t epoch = 0;     ///< from 0
+  std::size_t step = 0;      ///< in this epoch, from 0
+  std::size_t samples = 0;   ///< in the batch
+  TaskSet present;           ///< tasks with a label in the batch
+  std::span<const double> losses;
+  std::span<const double> weights;
+  std::span<const double> gram;  ///< of the present tasks, (present, present), where the balancer needed it
+};
+
+/// One epoch, when it is over. A task without labels has NaN.
+struct Epoch {
+  std::size_t epoch = 0;  ///< from 0
+  double seconds = 0;     ///< training alone
+  std::span<const double> losses;             ///< mean over the epoch's steps, each task's
+  std::span<const double> validation_losses;  ///< empty without validation data
+  std::span<const double> validation_metrics;
+};
+
+/// Looks on while a model trains.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_begin(const Run&) {}
+  virtual void on_step(const Step&) {}
+  virtual void on_epoch(const Epoch&) {}
+  virtual void on_end() {}
+};
+
+/// What a probe may ask in the middle of a step: after the gradients, before the update.
+template <class Scalar>
+class ProbeSession {
+ public:
+  /// Changes a copy of the flat parameter vector.
+  using Edit = std::function<void(std::span<Scalar> parameters)>;
+
+  virtual ~ProbeSession() = default;
+  /// The step so far.
+  virtual const Step& step() const = 0;
+  /// The flat parameter vector, and the tasks' gradients on it: row t, (tasks, shared parameters), where the balancer
+  /// needs gradients; else empty.
+  virtual std::span<const Scalar> parameters() const = 0;
+  virtual std::span<const Scalar> gradient(std::size_t task) const = 0;
+  /// The losses of all tasks at edited parameters, on this step's batch, with its random draws.
+  virtual std::span<const double> losses_at(const Edit& edit) = 0;
+  /// The same on other data, all of it, evaluating (no dropout).
+  virtual std::vector<double> losses_at(const Edit& edit, const data::DataSet& held_out) = 0;
+};
+
+/// Asks for losses at other parameters while a model trains.
+template <class Scalar>
+class Probe {
+ public:
+  virtual ~Probe() = default;
+  /// Whether to be called in that step.
+  virtual bool wants(const Step& step) = 0;
+  virtual void look(ProbeSession<Scalar>& session) = 0;
+};
+
+}  // namespace mtlx::training

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// How MultiTask finds its policies among its template arguments, and what it says when they are wrong: one sentence,
+// once. Every check runs only where those before it held, so that one mistake is one error.
+#pragma once
+
+#include <cstddef>
+#include <mtlx/backend/backend.hpp>
+#include <mtlx/balancing/balancer.hpp>
+#include <mtlx/core/kind.hpp>
+#include <mtlx/core/shape.hpp>
+#include <mtlx/core/tasks.hpp>
+#include <mtlx/grouping/grouping.hpp>
+#include <mtlx/nn/task.hpp>
+#include <mtlx/optim/optimizer.hpp>
+#include <mtlx/sharing/sharing.hpp>
+#include <mtlx/training/options.hpp>
+#include <span>
+#include <string>
+#include <type_traits>
+
+namespace mtlx::training {
+
+namespace detail {
+
+template <class P, Kind kind>
+inline constexpr bool is_of_kind = requires { requires P::kind == kind; };
+
+template <Kind kind, class Default, class... Policies>
+struct Pick {
+  using type = Default;
+};
+template <Kind kind, class Default, class First, class... Rest>
+struct Pick<kind, Default, First, Rest...> {
+  using type = typename std::conditional_t<is_of_kind<First, kind>, std::type_identity<First>,
+                                           Pick<kind, Default, Rest...>>::type;
+};
+
+}  // namespace detail
+
+/// The policy of that kind among the arguments, or the default.
+template <Kind kind, class Default, class... Policies>
+using PickOr = typename detail::Pick<kind, Default, Policies...>::type;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_input = false;
+template <int c, int h, int w>
+inline constexpr bool is_input<Input<c, h, w>> = true;
+
+template <class T>
+inline constexpr bool all_tasks = false;
+template <class... T>
+inline constexpr bool all_tasks<Tasks<T...>> = (Task<T> && ...);
+
+template <Kind kind, class... Policies>
+inline constexpr int number_of = (0 + ... + (is_of_kind<Policies, kind> ? 1 : 0));
+
+template <class... Policies>
+consteval bool check_numbers() {
+  constexpr int sharings = number_of<Kind::sharing, Policies...>, balancers = number_of<Kind::balancer, Policies...>,
+                optimizers = number_of<Kind::optimizer, Policies...>, rules = number_of<Kind::grouping, Policies...>,
+                backends = number_of<Kind::backend, Policies...>;
+  static_assert(sharings > 0,
+                "mtlx: MultiTask needs a sharing strategy, such as sharing::Hard<Trunk>, and none is given");
+  static_assert(sharings < 2, "mtlx: MultiTask takes one sharing strategy, and more than one is given");
+  static_assert(balancers < 2, "mtlx: MultiTask takes one balancer, and more than one is given");
+  static_assert(optimizers < 2, "mtlx: MultiTask takes one optimizer, and more than one is given");
+  static_assert(rules < 2, "mtlx: MultiTask takes one grouping rule, and more than one is given");
+  static_assert(backends < 2, "mtlx: MultiTask takes one backend, and more than one is given");
+  return sharings == 1 && balancers < 2 && optimizers < 2 && rules < 2 && backends < 2;
+}
+
+/// Whether a policy keeps to the concept of its kind.
+template <class P>
+consteval bool check_concept() {
+  if constexpr (P::kind == Kind::sharing) {
+    static_assert(SharingStrategy<P>, "mtlx: a sharing strategy lacks `Network<In, Tasks>`: see sharing/sharing.hpp");
+    return SharingStrategy<P>;
+  } else if constexpr (P::kind == Kind::balancer) {
+    static_assert(Balancer<P>,
+                  "mtlx: a balancer must be an aggregate with `needs` and `void weights(const Problem&, State&, "
+                  "std::span<double>) const`: see balancing/balancer.hpp");
+    return Balancer<P>;
+  } else if constexpr (P::kind == Kind::optimizer) {
+    static_assert(Optimizer<P>,
+                  "mtlx: an optimizer must be an aggregate with `states` and `auto rule(std::uint64_t step) const`: "
+                  "see optim/optimizer.hpp");
+    return Optimizer<P>;
+  } else if constexpr (P::kind == Kind::grouping) {
+    static_assert(GroupingRule<P>,
+                  "mtlx: a grouping rule must be an aggregate with `std::vector<Group> plan(std::size_t) const`: see "
+                  "grouping/grouping.hpp");
+    return GroupingRule<P>;
+  } else {
+    static_assert(Backend<P>, "mtlx: a backend lacks a primitive of the concept: see backend/backend.hpp");
+    return Backend<P>;
+  }
+}
+
+template <class... Policies>
+consteval bool check_concepts() {
+  return (check_concept<Policies>() && ...);
+}
+
+}  // namespace detail
+
+/// Whether the template arguments make a model; if not, one sentence has said why.
+template <class In, class TaskList, class... Policies>
+consteval bool check_model() {
+  constexpr bool input = detail::is_input<In>;
+  static_assert(input, "mtlx: the first template argument of MultiTask is the shape of a sample, Input<...>");
+  if constexpr (input) {
+    if constexpr (check_tasks<TaskList>()) {
+      constexpr bool tasks = detail::all_tasks<TaskList>;
+      static_assert(tasks, "mtlx: a task lacks something of the concept Task: see nn/task.hpp");
+      constexpr bool policies = (Policy<Policies> && ...);
+      static_assert(policies, "mtlx: a template argument of MultiTask is no policy: it has no `kind`");
+      if constexpr (tasks && policies)
+        if constexpr (detail::check_numbers<Policies...>())
+          if constexpr (detail::check_concepts<Policies...>())
+            return PickOr<Kind::sharing, void, Policies...>::template check<In::shape, TaskList>();
+    }
+  }
+  return false;
+}
+
+namespace detail {
+
+template <class Back>
+struct BackendOptions {
+  struct type {};
+};
+template <class Back>
+  requires requires { typename Back::Options; }
+struct BackendOptions<Back> {
+  using type = typename Back::Options;
+};
+
+/// Takes part in every expression and says nothing.
+struct Anything {
+  Anything() = default;
+  template <class T>
+  operator T() const;  // NOLINT: becomes everything
+  template <Name>
+  const Anything& get() const;
+  template <std::size_t>
+  const Anything& get() const;
+  double value(auto&&...) const;
+  int label(auto&&...) const;
+  std::size_t size() const;
+  std::string text() const;
+  double operator[](std::size_t) const;
+  double loss, accuracy, rmse;
+};
+
+}  // namespace detail
+
+/// What a refused model is: it takes what a model takes and does nothing, so that nothing echoes the one error.
+template <class Balancing, class Optimizing, class Grouping, class Back>
+struct Refused {
+  using Options = ModelOptions<Balancing, Optimizing, Grouping, typename detail::BackendOptions<Back>::type>;
+  using FitOptions = training::FitOptions<float>;
+
+  explicit Refused(Options = {}) {}
+  void fit(auto&&, const FitOptions& = {}) {}
+  detail::Anything evaluate(auto&&) const;
+  detail::Anything predict(auto&&) const;
+  detail::Anything summary() const;
+  std::size_t parameter_count() const;
+  std::span<float> parameters(std::size_t = 0) const;
+};
+
+}  // namespace mtlx::training

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include <mtlx/data/targets.hpp>
+
+#include "temporary.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+using namespace mtlx::data;
+
+namespace {
+
+float nan() { return std::bit_cast<float>(0x7FC00000U); }
+float infinity() { return std::bit_cast<float>(0x7F800000U); }
+
+}  // namespace
+
+TEST_CASE("classes are one number a sample, -1 is missing") {
+  const Targets targets = Targets::classes(std::vector<int>{3, missing_label, 0});
+  CHECK(targets.width() == 1);
+  CHECK(targets.size() == 3);
+  CHECK(targets.value(0) == 3);
+  CHECK(targets.present(0));
+  CHECK_FALSE(targets.present(1));
+  CHECK(targets.value(1) == 0);
+  CHECK(targets.present(2));
+  CHECK(targets.value(2) == 0);
+  CHECK(targets.present_count(0) == 1);
+  CHECK(targets.present_count(1) == 0);
+  REQUIRE(targets.mask(0) != nullptr);
+  CHECK(*targets.mask(0) == 1);
+  CHECK(*targets.mask(1) == 0);
+}
+
+TEST_CASE("targets without a gap have no mask") {
+  CHECK(Targets::classes(std::vector<int>{0, 1}).mask(0) == nullptr);
+  CHECK(Targets::values(1, {0, 1}).mask(1) == nullptr);
+  CHECK(Targets::values(2, {0, 1}, {1, 255}).mask(0) == nullptr);
+  CHECK(Targets::values(2, {0, 1}).present_count(0) == 2);
+  CHECK(Targets::classes({}).size() == 0);
+}
+
+TEST_CASE("classes refuse other negative labels and labels that no float holds") {
+  CHECK(error_of([] { Targets::classes(std::vector<int>{1, -1, -2}); }) == doctest::Contains("row 2 has label -2"));
+  CHECK(error_of([] { Targets::classes(std::vector<int>{(1 << 24) + 1}); }) ==
+        doctest::Contains("row 0 has label 16777217"));
+  CHECK(Targets::classes(std::vector<int>{1 << 24}).value(0) == 16777216.0F);
+}
+
+TEST_CASE("values are missing where they are not a number") {
+  const Targets targets = Targets::values(2, {1, nan(), -3, 4, std::bit_cast<float>(0xFF800001U), nan()});
+  CHECK(targets.width() == 2);
+  CHECK(targets.size() == 3);
+  CHECK(targets.present(0, 0));
+  CHECK_FALSE(targets.present(0, 1));
+  CHECK_FALSE(targets.present(2, 0));
+  CHECK(targets.present_count(0) == 1);
+  CHECK(targets.present_count(1) == 2);
+  CHECK(targets.present_count(2) == 0);
+  CHECK(targets.row(0)[0] == 1);
+  CHECK(std::bit_cast<std::uint32_t>(targets.row(0)[1]) == 0);
+  CHECK(targets.value(1, 0) == -3);
+  CHECK(targets.row(1)[1] == 4);
+}
+
+TEST_CASE("values take a mask, and what it hides may be anything") {
+  const Targets targets = Targets::values(2, {7, 2, infinity(), nan(), 5, nan()}, {0, 1, 0, 0, 9, 1});
+  CHECK_FALSE(targets.present(0, 0));
+  CHECK(targets.value(0, 0) == 0);
+  CHECK(targets.present(0, 1));
+  CHECK(std::bit_cast<std::uint32_t>(targets.value(1, 0)) == 0);
+  CHECK(targets.present_count(1) == 0);
+  CHECK(targets.present_count(2) == 1);
+  CHECK(targets.mask(2)[0] == 1);  // any other number than 0 counts as 1
+  CHECK_FALSE(targets.present(2, 1));
+}
+
+TEST_CASE("values refuse infinity and counts that don't fit") {
+  CHECK(error_of([] {
+          Targets::values(3, {1, 2, 3, 4, infinity(), 6});
+        }) == doctest::Contains("row 1 has value 1 infinite"));
+  CHECK(error_of([] { Targets::values(1, {-infinity()}); }) == doctest::Contains("row 0"));
+  CHECK(error_of([] { Targets::values(0, {1}); }) == doctest::Contains("width 0"));
+  CHECK(error_of([] { Targets::values(2, {1, 2, 3}); }) == doctest::Contains("3 values, expected a multiple of 2"));
+  CHECK(error_of([] { Targets::values(1, {1, 2}, {1}); }) == doctest::Contains("a mask of 1 for 2 values"));
+}
+
+TEST_CASE("a subset keeps values and gaps") {
+  const Targets targets = Targets::values(2, {1, nan(), 3, 4, nan(), 6});
+  const std::array<std::size_t, 3> samples{2, 1, 2};
+  const Targets part = targets.subset(samples);
+  CHECK(part.size() == 3);
+  CHECK(part.value(0, 1) == 6);
+  CHECK_FALSE(part.present(0, 0));
+  CHECK(part.value(1, 0) == 3);
+  CHECK(part.present_count(1) == 2);
+  CHECK(part.present_count(2) == 1);
+
+  const std::array<std::size_t, 1> whole{1};
+  CHECK(targets.subset(whole).mask(0) == nullptr);
+  CHECK(targets.subset(std::span<const std::size_t>{}).size() == 0);
+  const std::array<std::size_t, 1> outside{3};
+  CHECK(error_of([&] { targets.subset(outside); }) == doctest::Contains("names sample 3, but there are only 3"));
+  CHECK(Targets::classes(std::vector<int>{4, 5}).subset(whole).value(0) == 5);
+}
