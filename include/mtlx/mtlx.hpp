@@ -22,4 +22,7 @@
 #include <mtlx/optim/sgd.hpp>
 #include <mtlx/sharing/hard.hpp>
 #include <mtlx/sharing/single.hpp>
+#include <mtlx/study/results.hpp>
+#include <mtlx/training/history.hpp>
 #include <mtlx/training/multi_task.hpp>
+#include <mtlx/training/progress.hpp>

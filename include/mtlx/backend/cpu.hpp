@@ -44,14 +44,14 @@ struct CpuSlice {
 
   /// Takes `count` samples, rows : (count, features), into lanes; the places left over repeat the last sample, so that
   /// they compute what a real one does and can't make a NaN of their own.
-  static void load(const T* rows, int count, std::size_t features, View to) {
+  [[gnu::noinline]] static void load(const T* rows, int count, std::size_t features, View to) {
     const T* row[Width];
     for (int s = 0; s < Width; ++s) row[s] = rows + static_cast<std::size_t>(std::min(s, count - 1)) * features;
     for (std::size_t f = 0; f < features; ++f)
       for (int s = 0; s < Width; ++s) to.data[f * Width + static_cast<std::size_t>(s)] = row[s][f];
   }
   /// The way back: rows : (count, features).
-  static void store(ConstView from, int count, std::size_t features, T* rows) {
+  [[gnu::noinline]] static void store(ConstView from, int count, std::size_t features, T* rows) {
     for (int s = 0; s < count; ++s)
       for (std::size_t f = 0; f < features; ++f)
         rows[static_cast<std::size_t>(s) * features + f] = from.data[f * Width + static_cast<std::size_t>(s)];
@@ -189,7 +189,7 @@ class Cpu {
   }
 
   /// The inner product, in double, in an order that depends on the size alone.
-  static double dot(std::span<const T> a, std::span<const T> b) {
+  [[gnu::noinline]] static double dot(std::span<const T> a, std::span<const T> b) {
     constexpr std::size_t ways = 16;
     double part[ways] = {};
     std::size_t i = 0;
@@ -203,7 +203,7 @@ class Cpu {
   }
 
   /// to += factor * from
-  static void axpy(T factor, std::span<const T> from, std::span<T> to) {
+  [[gnu::noinline]] static void axpy(T factor, std::span<const T> from, std::span<T> to) {
     for (std::size_t i = 0; i < to.size(); ++i) to[i] += factor * from[i];
   }
 

@@ -15,6 +15,9 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 // Programs mix translation units built with different instruction sets. Everything that depends on the register width
 // lives in an inline namespace named by it, so that the linker never merges two versions into one.
@@ -116,7 +119,14 @@ struct Pack {
 
   friend Pack exponential(Pack x) { return x.apply([](const auto& a) { return a.exp(); }); }
   friend Pack logarithm(Pack x) { return x.apply([](const auto& a) { return a.log(); }); }
-  friend Pack square_root(Pack x) { return x.apply([](const auto& a) { return a.sqrt(); }); }
+  // Exact, as Eigen's for float is not: an optimizer's denominator should be the same everywhere.
+  friend Pack square_root(Pack x) {
+    return x.apply([](const auto& a) {
+      auto roots = a;
+      exact_roots(roots.data());
+      return roots;
+    });
+  }
   friend Pack hyperbolic_tangent(Pack x) { return x.apply([](const auto& a) { return a.tanh(); }); }
 
   /// The sum over the samples, in a fixed order.
@@ -129,6 +139,23 @@ struct Pack {
   }
 
  private:
+  // Square roots of as many numbers as `apply` hands on, in place.
+  static void exact_roots(T* numbers) {
+#if defined(__AVX__)
+    if constexpr (sizeof(T) == 4)
+      _mm256_storeu_ps(numbers, _mm256_sqrt_ps(_mm256_loadu_ps(numbers)));
+    else
+      _mm256_storeu_pd(numbers, _mm256_sqrt_pd(_mm256_loadu_pd(numbers)));
+#elif defined(__SSE2__)
+    if constexpr (sizeof(T) == 4)
+      _mm_storeu_ps(numbers, _mm_sqrt_ps(_mm_loadu_ps(numbers)));
+    else
+      _mm_storeu_pd(numbers, _mm_sqrt_pd(_mm_loadu_pd(numbers)));
+#else
+    for (int i = 0; i < size; ++i) numbers[i] = std::sqrt(numbers[i]);
+#endif
+  }
+
   // In halves where a register has 64 bytes: g++ 12 warns of its own header where Eigen's functions are that wide.
   template <class Function>
   Pack apply(Function function) const {

@@ -34,7 +34,7 @@ class Crew {
   std::size_t size() const { return threads_; }
 
   /// Calls work(job, worker) once for each job below `jobs`, worker below `size()`. If calls throw, the exception of
-  /// the first such job is thrown on when all are done.
+  /// the first such job is thrown on; jobs after it may or may not have been done.
   template <class Work>
   void run(std::size_t jobs, Work&& work) {
     if (threads_ == 1 || jobs <= 1) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <concepts>
+#include <cstdio>
+#include <initializer_list>
 #include <mtlx/core/shape.hpp>
 #include <stdexcept>
 #include <string>
@@ -18,21 +20,56 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
-inline void append(std::string& text, std::string_view part) { text += part; }
+// A part of a message, whatever its type: one function joins them all, so that messages cost little to compile.
+class Piece {
+ public:
+  Piece(std::string_view text) : text_(text) {}                   // NOLINT: converts every part of a message
+  Piece(const char* text) : text_(text) {}                        // NOLINT
+  Piece(const std::string& text) : text_(text) {}                 // NOLINT
+  Piece(std::integral auto number)                                // NOLINT
+      : kind_(std::signed_integral<decltype(number)> ? Kind::whole : Kind::natural),
+        whole_(static_cast<long long>(number)) {}
+  Piece(std::floating_point auto number) : kind_(Kind::real), real_(static_cast<double>(number)) {}  // NOLINT
+  Piece(const Shape& shape) : kind_(Kind::shape), shape_(shape) {}                                    // NOLINT
 
-template <class Number>
-  requires(std::integral<Number> || std::floating_point<Number>)
-void append(std::string& text, Number part) {
-  text += std::to_string(part);
+  [[gnu::cold]] void append_to(std::string& out) const {
+    switch (kind_) {
+      case Kind::text: out += text_; break;
+      case Kind::whole: out += std::to_string(whole_); break;
+      case Kind::natural: out += std::to_string(static_cast<unsigned long long>(whole_)); break;
+      case Kind::real: {
+        char digits[32];
+        std::snprintf(digits, sizeof digits, "%g", real_);
+        out += digits;
+        break;
+      }
+      case Kind::shape:
+        out += std::to_string(shape_.channels);
+        if (shape_.height == 1 && shape_.width == 1) break;
+        out += " x ";
+        out += std::to_string(shape_.height);
+        out += " x ";
+        out += std::to_string(shape_.width);
+    }
+  }
+
+ private:
+  enum class Kind { text, whole, natural, real, shape };
+  Kind kind_ = Kind::text;
+  std::string_view text_;
+  long long whole_ = 0;
+  double real_ = 0;
+  Shape shape_;
+};
+
+[[gnu::noinline]] inline std::string join_pieces(std::initializer_list<Piece> pieces) {
+  std::string text;
+  for (const Piece& piece : pieces) piece.append_to(text);
+  return text;
 }
 
-inline void append(std::string& text, const Shape& part) {
-  text += std::to_string(part.channels);
-  if (part.height == 1 && part.width == 1) return;
-  append(text, " x ");
-  append(text, part.height);
-  append(text, " x ");
-  append(text, part.width);
+[[noreturn, gnu::noinline, gnu::cold]] inline void fail_with(std::initializer_list<Piece> pieces) {
+  throw Error("mtlx: " + join_pieces(pieces));
 }
 
 }  // namespace detail
@@ -40,15 +77,13 @@ inline void append(std::string& text, const Shape& part) {
 /// Strings, numbers and shapes (`1 x 28 x 28`, or `64` for a vector) joined to one text.
 template <class... Parts>
 std::string join(const Parts&... parts) {
-  std::string text;
-  (detail::append(text, parts), ...);
-  return text;
+  return detail::join_pieces({detail::Piece(parts)...});
 }
 
 /// Throws `Error` with the parts, joined, as its sentence.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
-  throw Error(join("mtlx: ", parts...));
+  detail::fail_with({detail::Piece(parts)...});
 }
 
 }  // namespace mtlx

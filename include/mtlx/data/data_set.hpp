@@ -84,7 +84,7 @@ class DataSet {
   }
 
  private:
-  void check(const Stream& stream) const {
+  [[gnu::cold]] void check(const Stream& stream) const {
     const std::string where = "data set: stream " + std::to_string(streams_.size());
     const std::size_t size = stream.inputs.size();
     if (size == 0) fail(where, " has no samples");

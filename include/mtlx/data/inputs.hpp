@@ -56,7 +56,7 @@ class Inputs {
 
   /// Writes the normalised values of one sample, `shape().size()` numbers. `sample` is below `size()`.
   template <class T>
-  void copy(std::size_t sample, T* row) const {
+  [[gnu::noinline]] void copy(std::size_t sample, T* row) const {
     assert(sample < size_);
     const std::size_t first = sample * shape_.size();
     if (bytes_.empty())

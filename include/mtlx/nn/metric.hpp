@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstddef>
 #include <limits>
+#include <mtlx/core/scalar.hpp>
 #include <span>
 #include <string_view>
 
@@ -38,7 +39,7 @@ struct Mean {
   double value() const { return count > 0 ? total / count : std::numeric_limits<double>::quiet_NaN(); }
 };
 
-/// Share of samples whose largest output is the target class (the first of equals).
+/// Share of samples whose largest output is the target class (the first of equals). Outputs with a NaN are no hit.
 class Accuracy {
  public:
   static constexpr std::string_view name = "accuracy";
@@ -47,9 +48,12 @@ class Accuracy {
   void add(std::span<const float> z, std::span<const float> target, std::span<const unsigned char> present) {
     if (present[0] == 0) return;
     std::size_t best = 0;
-    for (std::size_t i = 1; i < z.size(); ++i)
+    bool valid = true;
+    for (std::size_t i = 0; i < z.size(); ++i) {
       if (z[i] > z[best]) best = i;
-    hits_.add(static_cast<float>(best) == target[0] ? 1 : 0);
+      valid = valid && !is_nan(z[i]);
+    }
+    hits_.add(valid && static_cast<float>(best) == target[0] ? 1 : 0);
   }
   double value() const { return hits_.value(); }
 
@@ -58,6 +62,7 @@ class Accuracy {
 };
 
 /// Share of the labels, over all samples and labels that are present, whose logit has the target's side (above 0: yes).
+/// NaN has neither.
 class BinaryAccuracy {
  public:
   static constexpr std::string_view name = "accuracy";
@@ -65,7 +70,7 @@ class BinaryAccuracy {
 
   void add(std::span<const float> z, std::span<const float> target, std::span<const unsigned char> present) {
     for (std::size_t i = 0; i < z.size(); ++i)
-      if (present[i] != 0) hits_.add((z[i] > 0) == (target[i] > 0.5F) ? 1 : 0);
+      if (present[i] != 0) hits_.add(!is_nan(z[i]) && (z[i] > 0) == (target[i] > 0.5F) ? 1 : 0);
   }
   double value() const { return hits_.value(); }
 

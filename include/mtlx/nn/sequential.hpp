@@ -88,7 +88,12 @@ struct Sequential {
   template <Shape In>
   static consteval bool check() {
     static_assert(count > 0, "mtlx: a Sequential needs at least one layer");
-    return count > 0 && check_from<In, Layers...>();
+    // More would not get random streams of their own: see backend::Draws.
+    static_assert(count <= 66, "mtlx: a Sequential has at most 66 layers; nest one in another for more");
+    if constexpr (count > 0 && count <= 66)
+      return check_from<In, Layers...>();
+    else
+      return false;
   }
 
   /// function(Parameter, offset) for every parameter of every layer.

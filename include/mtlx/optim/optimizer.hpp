@@ -36,7 +36,9 @@ namespace mtlx {
 /// An optimizer policy; see the head of this file.
 template <class P>
 concept Optimizer = Policy<P> && P::kind == Kind::optimizer && std::is_aggregate_v<P> &&
-                    requires(const P p, double number, std::array<double, P::states> state) {
+                    requires {
+                      { P::states } -> std::convertible_to<std::size_t>;
+                    } && requires(const P p, double number, std::array<double, P::states> state) {
                       p.rule(std::uint64_t{1})(number, 0.0, state);
                     };
 

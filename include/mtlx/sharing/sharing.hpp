@@ -140,6 +140,7 @@ namespace mtlx {
 template <class P>
 concept SharingStrategy = Policy<P> && P::kind == Kind::sharing && requires {
   typename P::template Network<Shape{1, 1, 1}, Tasks<>>;
+  { P::template check<Shape{1, 1, 1}, Tasks<>>() } -> std::convertible_to<bool>;
 };
 
 }  // namespace mtlx

@@ -30,7 +30,7 @@ class BoundData<Tasks<Task...>> {
 
   /// Throws `Error` if the inputs' shape is not the model's, a column belongs to none of its tasks, a task of `needed`
   /// has no column, a column has the wrong width, or a target is not what its task accepts (naming task and row).
-  BoundData(const data::DataSet& data, Shape shape, TaskSet needed) {
+  [[gnu::cold]] BoundData(const data::DataSet& data, Shape shape, TaskSet needed) {
     if (data.streams().empty()) fail("the data set has no samples");
     if (!(data.shape() == shape))
       fail("the data set's inputs are ", data.shape(), ", and the model takes ", shape);

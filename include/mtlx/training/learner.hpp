@@ -112,9 +112,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     if constexpr (gradients) where.gram = {gram_.data(), present.count() * present.count()};
     for (Probe<Scalar>* probe : probes)
       if (probe->wants(where)) {
-        Session session(*this, backend, data, draws, where);
+        Session session(*this, backend, data, parts, draws, where);
         probe->look(session);
-        plan(backend, data, parts);  // the session may have looked at other data
       }
     update(backend, present);
     ++steps_;
@@ -162,8 +161,9 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   // What a probe sees of a step.
   class Session final : public ProbeSession<Scalar> {
    public:
-    Session(Learner& learner, Back& backend, const Data& data, backend::Draws draws, const Step& step)
-        : learner_(learner), backend_(backend), data_(data), draws_(draws), step_(step),
+    Session(Learner& learner, Back& backend, const Data& data, std::span<const Part> parts, backend::Draws draws,
+            const Step& step)
+        : learner_(learner), backend_(backend), data_(data), parts_(parts), draws_(draws), step_(step),
           edited_(Net::parameters) {
       // Losses are looked at through the learner's slots; this step's own must outlive that.
       losses_ = learner.losses_;
@@ -200,12 +200,9 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
         parts.push_back({all.size() - 1, order});
       }
       for (std::size_t s = 0; s < parts.size(); ++s) parts[s].samples = all[s];
-      const auto units = learner_.units_;
-      const auto counts = learner_.counts_;
       learner_.plan(backend_, data, parts);
       const auto found = look(data, edit, {}, false);
-      learner_.units_ = units;
-      learner_.counts_ = counts;
+      learner_.plan(backend_, data_, parts_);  // back to the step's batch
       return {found.begin(), found.end()};
     }
 
@@ -222,6 +219,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     Learner& learner_;
     Back& backend_;
     const Data& data_;
+    std::span<const Part> parts_;
     backend::Draws draws_;
     Step step_;
     Buffer<Scalar> edited_;
@@ -252,11 +250,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   Scalar* slot(std::size_t s) { return slots_.data() + s * slot_size; }
 
   backend::Draws step_draws() const {
-    // The purpose goes into the key, since all four counter words are taken.
-    return {{static_cast<std::uint32_t>(seed_),
-             static_cast<std::uint32_t>(seed_ >> 32) ^ static_cast<std::uint32_t>(Purpose::dropout) << 24 ^
-                 static_cast<std::uint32_t>(stream_)},
-            static_cast<std::uint32_t>(steps_), 0, 0};
+    // All four counter words are taken, so that purpose and network go into a key of their own.
+    Random key(seed_, Purpose::dropout, stream_);
+    const std::uint32_t first = key.bits();
+    return {{first, key.bits()}, static_cast<std::uint32_t>(steps_), 0, 0};
   }
 
   // Cuts the batch into units, and counts the labels of each task.
@@ -307,7 +304,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     Net::template forward<Slice>(pass);
     sharing::detail::for_each_task<tasks>(set, [&]<std::size_t t>() {
       loss<t>(memory);
-      std::array<Scalar, width> each;
+      std::array<Scalar, width> each{};
       Slice::store(memory.at(layout.loss[t]), static_cast<int>(unit.samples.size()), 1, each.data());
       for (std::size_t i = 0; i < unit.samples.size(); ++i) slot_losses_[s][t] += static_cast<double>(each[i]);
     });
@@ -409,6 +406,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   }
 
   void ask_balancer(TaskSet present) {
+    if (present.empty()) return;
     std::array<double, tasks> losses{}, weights{};
     const std::size_t n = present.count();
     for_each_present(present, [&](std::size_t t, std::size_t index) { losses[index] = losses_[t]; });

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <mtlx/backend/cpu.hpp>
 #include <mtlx/backend/reference.hpp>
 #include <mtlx/balancing/equal_weights.hpp>
@@ -42,12 +43,22 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   using FitOptions = training::FitOptions<Scalar>;
 
   /// Draws the first parameters from the seed. Throws `Error` if the options are out of range.
-  explicit Model(Options options = {}) : options_(std::move(options)), backend_(options_.backend) {
+  [[gnu::cold]] explicit Model(Options options = {}) : options_(std::move(options)), backend_(new Back(options_.backend)) {
     plan_ = options_.grouping.plan(tasks);
     grouping::check_plan(plan_, tasks);
     for (std::size_t g = 0; g < plan_.size(); ++g)
       networks_.emplace_back(plan_[g].members, options_.seed, g, options_.balancer, options_.optimizer);
   }
+
+  /// A copy goes on as the original would; its threads are its own.
+  Model(const Model& other)
+      : options_(other.options_), backend_(new Back(options_.backend)), plan_(other.plan_), networks_(other.networks_),
+        epochs_done_(other.epochs_done_) {}
+  /// What was moved from can only be assigned to or destroyed.
+  Model(Model&&) noexcept = default;
+  Model& operator=(const Model& other) { return *this = Model(other); }
+  Model& operator=(Model&&) noexcept = default;
+  ~Model() = default;
 
   /// Trains on the data; called again, goes on with the next epochs' order. Throws `Error` if the data do not fit the
   /// model, an option is out of range, or a loss is not finite.
@@ -86,13 +97,13 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       for (std::size_t t = 0; t < tasks; ++t)
         for (std::size_t i = 0; i < count * outputs_[t]; ++i) all[t].push_back(static_cast<float>(outputs[t][i]));
     });
-    std::size_t t = 0;
-    // Braces, so that the parts are made in order.
-    return Predictions<TaskList>(std::tuple<typename Task::Prediction...>{typename Task::Prediction(std::move(all[t++]))...});
+    return [&]<std::size_t... t>(std::index_sequence<t...>) {
+      return Predictions<TaskList>(typename Predictions<TaskList>::All(typename Task::Prediction(std::move(all[t]))...));
+    }(std::make_index_sequence<tasks>{});
   }
 
   /// Layers, shapes, shared and own parameters, multiply-adds, memory.
-  Summary summary() const {
+  [[gnu::cold]] Summary summary() const {
     Summary s;
     Network::for_each_layer([&](TaskSet owners, std::string_view name, Shape in, Shape out, std::size_t parameters,
                                 double multiply_adds) {
@@ -175,7 +186,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     for (std::size_t first = 0; first < inputs.size(); first += block) {
       const std::size_t count = std::min(block, inputs.size() - first);
       for (std::size_t g = 0; g < networks_.size(); ++g)
-        networks_[g].predict(backend_, inputs, first, count, plan_[g].serves, pointers);
+        networks_[g].predict(*backend_, inputs, first, count, plan_[g].serves, pointers);
       function(first, count, pointers);
     }
   }
@@ -205,7 +216,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         Step now;
         now.epoch = epochs_done_ + epoch;
         now.step = step;
-        now = network.step(backend_, data, parts, now, options.probes);
+        now = network.step(*backend_, data, parts, now, options.probes);
         for (std::size_t t = 0; t < tasks; ++t)
           if (now.present.has(t)) total[t] += now.losses[t], steps[t] += 1;
         for (Observer* observer : options.observers) observer->on_step(now);
@@ -230,7 +241,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   }
 
   Options options_;
-  Back backend_;
+  std::unique_ptr<Back> backend_;
   std::vector<grouping::Group> plan_;
   std::vector<Learner> networks_;
   std::size_t epochs_done_ = 0;
@@ -240,9 +251,10 @@ namespace detail {
 
 template <bool sound, class In, class TaskList, class... Policies>
 struct ChooseModel {
-  using type = Refused<PickOr<Kind::balancer, balancing::EqualWeights, Policies...>,
-                       PickOr<Kind::optimizer, optim::Adam, Policies...>,
-                       PickOr<Kind::grouping, grouping::Together, Policies...>,
+  template <Kind kind, class Default>
+  using Options = RefusedOptions<PickOr<kind, Default, Policies...>, Default>;
+  using type = Refused<TaskList, Options<Kind::balancer, balancing::EqualWeights>,
+                       Options<Kind::optimizer, optim::Adam>, Options<Kind::grouping, grouping::Together>,
                        PickOr<Kind::backend, backend::Cpu<float>, Policies...>>;
 };
 template <class In, class TaskList, class... Policies>
@@ -254,6 +266,10 @@ struct ChooseModel<true, In, TaskList, Policies...> {
                      PickOr<Kind::backend, backend::Cpu<float>, Policies...>>;
 };
 
+template <class In, class TaskList, class... Policies>
+using ModelFor = typename ChooseModel<check_model<backend::Cpu<float>, In, TaskList, Policies...>(), In, TaskList,
+                                      Policies...>::type;
+
 }  // namespace detail
 
 }  // namespace training
@@ -262,13 +278,10 @@ struct ChooseModel<true, In, TaskList, Policies...> {
 /// sharing strategy; at most one each of balancer (default EqualWeights), optimizer (Adam), grouping rule (Together) and
 /// backend (Cpu<float>).
 template <class In, class TaskList, class... Policies>
-class MultiTask
-    : public training::detail::ChooseModel<training::check_model<In, TaskList, Policies...>(), In, TaskList,
-                                           Policies...>::type {
-  using Base = typename training::detail::ChooseModel<training::check_model<In, TaskList, Policies...>(), In, TaskList,
-                                                      Policies...>::type;
-
+class MultiTask : public training::detail::ModelFor<In, TaskList, Policies...> {
  public:
+  /// The model itself (or, where the arguments were refused, what stands in for it).
+  using Base = training::detail::ModelFor<In, TaskList, Policies...>;
   using Base::Base;
 };
 

@@ -16,8 +16,8 @@ namespace mtlx::training {
 
 /// What stays the same over one training run (of one group of tasks).
 struct Run {
-  std::span<const std::string_view> tasks;    ///< names
-  std::span<const std::string_view> metrics;  ///< of each task
+  std::span<const std::string_view> tasks{};    ///< names
+  std::span<const std::string_view> metrics{};  ///< of each task
   TaskSet members;                            ///< the tasks that train
   std::size_t epochs = 0;
   std::size_t steps = 0;    ///< in an epoch
@@ -32,18 +32,18 @@ struct Step {
   std::size_t step = 0;      ///< in this epoch, from 0
   std::size_t samples = 0;   ///< in the batch
   TaskSet present;           ///< tasks with a label in the batch
-  std::span<const double> losses;
-  std::span<const double> weights;
-  std::span<const double> gram;  ///< of the present tasks, (present, present), where the balancer needed it
+  std::span<const double> losses{};
+  std::span<const double> weights{};
+  std::span<const double> gram{};  ///< of the present tasks, (present, present), where the balancer needed it
 };
 
 /// One epoch, when it is over. A task without labels has NaN.
 struct Epoch {
   std::size_t epoch = 0;  ///< from 0
   double seconds = 0;     ///< training alone
-  std::span<const double> losses;             ///< mean over the epoch's steps, each task's
-  std::span<const double> validation_losses;  ///< empty without validation data
-  std::span<const double> validation_metrics;
+  std::span<const double> losses{};             ///< mean over the epoch's steps, each task's
+  std::span<const double> validation_losses{};  ///< empty without validation data
+  std::span<const double> validation_metrics{};
 };
 
 /// Looks on while a model trains.

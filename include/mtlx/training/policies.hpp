@@ -14,9 +14,11 @@
 #include <mtlx/optim/optimizer.hpp>
 #include <mtlx/sharing/sharing.hpp>
 #include <mtlx/training/options.hpp>
+#include <mtlx/training/scores.hpp>
+#include <mtlx/training/summary.hpp>
 #include <span>
-#include <string>
 #include <type_traits>
+#include <vector>
 
 namespace mtlx::training {
 
@@ -75,7 +77,9 @@ consteval bool check_numbers() {
 template <class P>
 consteval bool check_concept() {
   if constexpr (P::kind == Kind::sharing) {
-    static_assert(SharingStrategy<P>, "mtlx: a sharing strategy lacks `Network<In, Tasks>`: see sharing/sharing.hpp");
+    static_assert(SharingStrategy<P>,
+                  "mtlx: a sharing strategy needs `check<In, Tasks>()` and `Network<In, Tasks>`: see "
+                  "sharing/sharing.hpp");
     return SharingStrategy<P>;
   } else if constexpr (P::kind == Kind::balancer) {
     static_assert(Balancer<P>,
@@ -105,8 +109,36 @@ consteval bool check_concepts() {
 
 }  // namespace detail
 
-/// Whether the template arguments make a model; if not, one sentence has said why.
-template <class In, class TaskList, class... Policies>
+namespace detail {
+
+template <class N, class S>
+concept NetworkOn = requires(const sharing::NetworkPass<S>& pass, const sharing::Gradients<S>& to) {
+  { N::in } -> std::convertible_to<Shape>;
+  { N::segments[0] } -> std::convertible_to<Segment>;
+  { N::parameters + N::shared + N::memory + N::input + N::output[0] + N::output_gradient[0] } -> std::integral;
+  N::template forward<S>(pass);
+  N::template backward<S>(pass, to);
+  N::for_each_parameter([](std::string_view, const nn::Parameter&, std::size_t) {});
+  N::for_each_layer([](TaskSet, std::string_view, Shape, Shape, std::size_t, double) {});
+};
+
+template <class Sharing, class Back, Shape In, class TaskList>
+consteval bool check_network() {
+  if constexpr (!Sharing::template check<In, TaskList>()) {
+    return false;
+  } else {
+    constexpr bool network =
+        NetworkOn<typename Sharing::template Network<In, TaskList>, typename Back::template Slice<1>>;
+    static_assert(network, "mtlx: the network of a sharing strategy lacks something: see sharing/sharing.hpp");
+    return network;
+  }
+}
+
+}  // namespace detail
+
+/// Whether the template arguments make a model; if not, one sentence has said why. `DefaultBack` is the backend where
+/// none is named.
+template <class DefaultBack, class In, class TaskList, class... Policies>
 consteval bool check_model() {
   constexpr bool input = detail::is_input<In>;
   static_assert(input, "mtlx: the first template argument of MultiTask is the shape of a sample, Input<...>");
@@ -119,7 +151,8 @@ consteval bool check_model() {
       if constexpr (tasks && policies)
         if constexpr (detail::check_numbers<Policies...>())
           if constexpr (detail::check_concepts<Policies...>())
-            return PickOr<Kind::sharing, void, Policies...>::template check<In::shape, TaskList>();
+            return detail::check_network<PickOr<Kind::sharing, void, Policies...>,
+                                         PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>();
     }
   }
   return false;
@@ -137,38 +170,51 @@ struct BackendOptions<Back> {
   using type = typename Back::Options;
 };
 
-/// Takes part in every expression and says nothing.
-struct Anything {
-  Anything() = default;
-  template <class T>
-  operator T() const;  // NOLINT: becomes everything
-  template <Name>
-  const Anything& get() const;
-  template <std::size_t>
-  const Anything& get() const;
-  double value(auto&&...) const;
-  int label(auto&&...) const;
-  std::size_t size() const;
-  std::string text() const;
-  double operator[](std::size_t) const;
-  double loss, accuracy, rmse;
+// What a refused model's answers are: the real ones where the tasks are in order.
+template <class TaskList>
+struct RefusedAnswers {
+  using Scores = Anything;
+  using Predictions = Anything;
+};
+template <class... T>
+  requires(sizeof...(T) > 0 && (Task<T> && ...))
+struct RefusedAnswers<Tasks<T...>> {
+  using Scores = training::Scores<Tasks<T...>>;
+  using Predictions = training::Predictions<Tasks<T...>>;
+};
+
+// Options of a wrong policy can be set as long as it is an aggregate; of any other, those of the default.
+template <class P, class Default>
+using RefusedOptions =
+    std::conditional_t<std::is_aggregate_v<P> && std::is_default_constructible_v<P>, P, Default>;
+
+template <class Back>
+struct ScalarOf {
+  using type = float;
+};
+template <class Back>
+  requires std::is_floating_point_v<typename Back::Scalar>
+struct ScalarOf<Back> {
+  using type = typename Back::Scalar;
 };
 
 }  // namespace detail
 
 /// What a refused model is: it takes what a model takes and does nothing, so that nothing echoes the one error.
-template <class Balancing, class Optimizing, class Grouping, class Back>
+template <class TaskList, class Balancing, class Optimizing, class Grouping, class Back>
 struct Refused {
+  using Scalar = typename detail::ScalarOf<Back>::type;
   using Options = ModelOptions<Balancing, Optimizing, Grouping, typename detail::BackendOptions<Back>::type>;
-  using FitOptions = training::FitOptions<float>;
+  using FitOptions = training::FitOptions<Scalar>;
 
   explicit Refused(Options = {}) {}
   void fit(auto&&, const FitOptions& = {}) {}
-  detail::Anything evaluate(auto&&) const;
-  detail::Anything predict(auto&&) const;
-  detail::Anything summary() const;
+  typename detail::RefusedAnswers<TaskList>::Scores evaluate(auto&&) const;
+  typename detail::RefusedAnswers<TaskList>::Predictions predict(auto&&) const;
+  Summary summary() const;
   std::size_t parameter_count() const;
-  std::span<float> parameters(std::size_t = 0) const;
+  std::span<Scalar> parameters(std::size_t = 0) const;
+  const std::vector<grouping::Group>& plan() const;
 };
 
 }  // namespace mtlx::training

@@ -6,11 +6,44 @@
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/name.hpp>
 #include <mtlx/core/tasks.hpp>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
 namespace mtlx::training {
+
+namespace detail {
+
+/// Takes part in every expression and says nothing.
+struct Anything {
+  Anything() = default;
+  template <class T>
+  operator T() const;  // NOLINT: becomes everything
+  template <Name>
+  const Anything& get() const;
+  template <std::size_t>
+  const Anything& get() const;
+  double value(auto&&...) const;
+  int label(auto&&...) const;
+  std::size_t size() const;
+  std::span<const float> operator[](std::size_t) const;
+  std::span<const float> values() const;
+  double loss, accuracy, rmse;
+};
+
+// The part of the task of that name, or, after the one sentence that says that there is none, Anything.
+template <Name name, class TaskList, class All>
+decltype(auto) part_of_task(const All& all) {
+  constexpr std::size_t t = TaskList::index(name.view());
+  static_assert(t < TaskList::count, "mtlx: the model has no task of that name");
+  if constexpr (t < TaskList::count)
+    return std::get<t>(all);
+  else
+    return Anything();
+}
+
+}  // namespace detail
 
 /// What `evaluate` returns: each task's loss and metric. `scores.get<"left">().accuracy`, `scores.get<0>().loss`, or by
 /// run-time names `scores.value("left", "accuracy")`. A task without labels has NaN.
@@ -27,9 +60,8 @@ class Scores<Tasks<Task...>> {
 
   /// One task's score, by its name.
   template <Name name>
-  const auto& get() const {
-    static_assert(TaskList::index(name.view()) < TaskList::count, "mtlx: the model has no task of that name");
-    return std::get<TaskList::index(name.view())>(scores_);
+  decltype(auto) get() const {
+    return detail::part_of_task<name, TaskList>(scores_);
   }
   /// One task's score, by its position.
   template <std::size_t index>
@@ -79,9 +111,8 @@ class Predictions<Tasks<Task...>> {
 
   /// One task's answers, by its name.
   template <Name name>
-  const auto& get() const {
-    static_assert(TaskList::index(name.view()) < TaskList::count, "mtlx: the model has no task of that name");
-    return std::get<TaskList::index(name.view())>(answers_);
+  decltype(auto) get() const {
+    return detail::part_of_task<name, TaskList>(answers_);
   }
   /// One task's answers, by its position.
   template <std::size_t index>

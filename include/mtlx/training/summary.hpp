@@ -31,7 +31,7 @@ struct Summary {
   int slice = 0;                  ///< samples that are computed side by side
 
   /// The table, a line a layer.
-  std::string text() const {
+  [[gnu::cold]] std::string text() const {
     std::string out;
     const auto line = [&](const std::string& owner, const std::string& name, const std::string& in,
                           const std::string& result, const std::string& numbers, const std::string& products) {
