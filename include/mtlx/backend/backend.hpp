@@ -60,6 +60,8 @@ concept Backend = Policy<B> && B::kind == Kind::backend && backend::SliceOf<type
                     b.run(std::size_t{}, [](std::size_t, std::size_t) {});
                     { B::dot(c, c) } -> std::convertible_to<double>;
                     B::axpy(typename B::Scalar{}, c, v);
+                    B::template update<1>(std::size_t{}, v.data(), c.data(), v.data(), std::size_t{},
+                                          [](auto&, auto, auto&) {});
                   };
 
 }  // namespace mtlx

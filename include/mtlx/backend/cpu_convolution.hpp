@@ -48,7 +48,7 @@ struct ConvolutionForward {
         if (padding > 0 && (row < 0 || row >= in_h)) continue;
         const T* from = x + ((i * in_h + row) * in_w + c * stride - padding) * Width;
         const T* w = weight + i * taps + a * kernel;
-#pragma GCC unroll 11
+#pragma GCC unroll 16
         for (int b = 0; b < kernel; ++b) {
           Pack<T> numbers[Columns];
 #pragma GCC unroll 8
@@ -144,7 +144,7 @@ struct ConvolutionInputGradient {
           const Pack<T> delta = Pack<T>::load(from + c * Width);
 #pragma GCC unroll 4
           for (int i = 0; i < Channels; ++i)
-#pragma GCC unroll 11
+#pragma GCC unroll 16
             for (int b = 0; b < kernel; ++b) {
               const int to = j * stride + b - padding;
               if (to >= 0 && to < Columns) sums[i][to] = fused(delta, Pack<T>(factors[i * taps + b]), sums[i][to]);

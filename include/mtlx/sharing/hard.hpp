@@ -36,15 +36,17 @@ struct Hard {
     template <std::size_t t>
     using HeadAt = detail::HeadLayer<std::tuple_element_t<t, std::tuple<Task...>>, Heads...>;
 
+    static constexpr std::size_t trunk_parameters = nn::parameter_count<Trunk>(In);
     static constexpr std::array<std::size_t, tasks> head_parameters{
         nn::parameter_count<detail::HeadLayer<Task, Heads...>>(hidden)...};
     static constexpr std::array<std::size_t, tasks> head_saved{nn::saved<detail::HeadLayer<Task, Heads...>>(hidden)...};
     static constexpr std::array<std::size_t, tasks> head_outputs{static_cast<std::size_t>(Task::outputs)...};
 
    public:
-    static constexpr std::size_t shared = nn::parameter_count<Trunk>(In);
+    // A trunk of one task's own is not shared.
+    static constexpr std::size_t shared = tasks > 1 ? nn::parameter_count<Trunk>(In) : 0;
     static constexpr std::array<Segment, tasks + 1> segments = [] {
-      std::array<Segment, tasks + 1> all{Segment{0, shared, TaskSet::first(tasks)}};
+      std::array<Segment, tasks + 1> all{Segment{0, trunk_parameters, TaskSet::first(tasks)}};
       for (std::size_t t = 0; t < tasks; ++t)
         all[t + 1] = {all[t].offset + all[t].size, head_parameters[t], TaskSet::only(t)};
       return all;
@@ -99,7 +101,7 @@ struct Hard {
       const auto m = pass.memory;
       bool first = true;
       detail::for_each_task<tasks>(pass.tasks, [&]<std::size_t t>() {
-        constexpr bool needed = shared > 0;
+        constexpr bool needed = trunk_parameters > 0;
         const auto dx = m.at(first ? plan.hidden_gradient : plan.head_gradient);
         nn::backward<HeadAt<t>, hidden, needed>(nn::Backward<S>{
             pass.parameters + segments[t + 1].offset, m.at(plan.hidden), m.at(plan.output[t]), m.at(plan.saved[t]),
@@ -108,10 +110,10 @@ struct Hard {
         if (needed && !first) S::add(m.at(plan.head_gradient), m.at(plan.hidden_gradient), hidden.size());
         first = false;
       });
-      if constexpr (shared > 0)
+      if constexpr (trunk_parameters > 0)
         nn::backward<Trunk, In, false>(nn::Backward<S>{
             pass.parameters, m.at(input), m.at(plan.hidden), m.at(plan.trunk_saved), m.at(plan.hidden_gradient), {},
-            to.shared, m.at(plan.scratch), pass.draws.child(0), pass.training});
+            tasks > 1 ? to.shared : to.own, m.at(plan.scratch), pass.draws.child(0), pass.training});
     }
 
     template <class Function>

@@ -282,7 +282,8 @@ inline void check_poison(Report& report, const LayerFacts& layer, const LayerOnS
   compare(slice.run(input, {.poison = not_a_number, .forget = true}), ", and backward reads only what it declares");
   const LayerOutput blind = slice.run(input, {.poison = 1e6, .need_input = false});
   report.expect(blind.intact, "dx is not touched where nobody needs it", "it was written to");
-  report.expect_same("dp is the same where nobody needs dx", clean.dparameters, blind.dparameters);
+  // Another instantiation, in which the compiler may fuse other products and sums.
+  report.expect_near("dp is the same where nobody needs dx", clean.dparameters, blind.dparameters, 64 * slice.epsilon);
   if (layer.in_place) {
     const LayerOutput got = slice.run(input, {.in_place = true});
     report.expect_same("in place: y on x", clean.y, got.y, layer.out);

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# usage: scripts/check_python.sh
+#
+# Are the numbers that tests compare with still what PyTorch computes? Makes a virtual environment outside the tree the
+# first time (scripts/oracle/venv.sh), recomputes, compares, and writes nothing in the tree. The last line is
+# `N passed, N failed`. The numbers are stored anew with
+#
+#   scripts/check_python.sh --store
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+
+store=0
+case ${1-} in
+  "") ;;
+  --store) store=1 ;;
+  *)
+    echo "usage: scripts/check_python.sh [--store]" >&2
+    exit 2
+    ;;
+esac
+
+if [ "${MTLX_SETUP:-1}" != 0 ]; then scripts/setup.sh run; fi
+python=$(scripts/oracle/venv.sh)
+export PYTHONDONTWRITEBYTECODE=1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+# check NAME COMMAND...
+check() {
+  local name=$1
+  shift
+  echo "==== $name"
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    echo "FAILED: $name" >&2
+    failed=$((failed + 1))
+  fi
+}
+
+# What is compared lies with the test that reads it, so the first steps of training come from the test's own model.
+lenet() {
+  local side=$1 csv=tests/training/oracle_lenet$1.csv mode=--check
+  if [ $store = 1 ]; then mode=; fi
+  mkdir -p "$work/lenet$side" && "$work/dump" "$work/lenet$side" steps "$side" &&
+    "$python" scripts/oracle/lenet_adam.py $mode "$work/lenet$side" "$csv"
+}
+
+optimizers() {
+  local stored=tests/optim/optimizer_oracle.inc
+  "$python" scripts/oracle/optimizers.py >"$work/optimizers" || return 1
+  if [ $store = 1 ]; then
+    cp "$work/optimizers" "$stored"
+  else
+    "$python" scripts/oracle/same.py "$stored" "$work/optimizers" 1e-12
+  fi
+}
+
+build() {
+  "${CXX:-g++}" -std=c++20 -O2 -Iinclude -Itests -isystem "${MTLX_EIGEN_INCLUDE:-/usr/include/eigen3}" \
+    -DMTLX_USE_ZLIB scripts/oracle/dump.cpp -o "$work/dump" -pthread -lz
+}
+
+if build; then
+  check "LeNet28, first steps" lenet 28
+  check "LeNet36, first steps" lenet 36
+else
+  echo "FAILED: scripts/oracle/dump.cpp does not compile" >&2
+  failed=$((failed + 1))
+fi
+if [ -f scripts/oracle/optimizers.py ]; then check "optimizers" optimizers; fi
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

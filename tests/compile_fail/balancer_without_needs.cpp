@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// expect: mtlx: a balancer must be an aggregate with `needs` and `void weights(
+#include <mtlx/mtlx.hpp>
+
+using namespace mtlx;
+
+using TaskList = Tasks<Classification<"left", 3>, Regression<"right", 2>>;
+using Trunk = nn::Sequential<nn::Dense<5>, nn::Relu>;
+
+#ifdef MTLX_FIXED
+struct Mine {
+  static constexpr auto kind = Kind::balancer;
+  static constexpr auto needs = balancing::Needs::nothing;
+  void weights(const balancing::Problem&, balancing::NoState&, std::span<double> w) const {
+    for (double& weight : w) weight = 1;
+  }
+};
+#else
+struct Mine {
+  static constexpr auto kind = Kind::balancer;
+  void weights(const balancing::Problem&, balancing::NoState&, std::span<double> w) const {
+    for (double& weight : w) weight = 1;
+  }
+};
+#endif
+
+using Model = MultiTask<Input<8>, TaskList, sharing::Hard<Trunk>, Mine>;
+
+#include "use_model.inc"

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// expect: mtlx: the kernel of a Conv2d is larger than its (padded) input
+#include <mtlx/mtlx.hpp>
+
+using namespace mtlx;
+
+using TaskList = Tasks<Classification<"left", 3>, Regression<"right", 2>>;
+
+#ifdef MTLX_FIXED
+using Trunk = nn::Sequential<nn::Conv2d<2, 3>, nn::MaxPool2d<2>, nn::Conv2d<2, 2>>;
+#else
+using Trunk = nn::Sequential<nn::Conv2d<2, 3>, nn::MaxPool2d<2>, nn::Conv2d<2, 3>>;
+#endif
+
+using Model = MultiTask<Input<1, 6, 6>, TaskList, sharing::Hard<Trunk>>;
+
+#include "use_model.inc"

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// expect: mtlx: a layer needs `static constexpr Shape output(Shape in)`: see nn/layer.hpp
+#include <mtlx/mtlx.hpp>
+
+using namespace mtlx;
+
+using TaskList = Tasks<Classification<"left", 3>, Regression<"right", 2>>;
+struct Relu {};
+
+#ifdef MTLX_FIXED
+using Trunk = nn::Sequential<nn::Dense<4>, nn::Relu>;
+#else
+using Trunk = nn::Sequential<nn::Dense<4>, Relu>;
+#endif
+
+using Model = MultiTask<Input<8>, TaskList, sharing::Hard<Trunk>>;
+
+#include "use_model.inc"
