@@ -5,6 +5,7 @@
 
 using namespace mtlx;
 
+// clang-format off: a line a policy
 using Trunk = nn::Sequential<nn::Conv2d<10, 5>, nn::MaxPool2d<2>, nn::Relu,
                              nn::Conv2d<20, 5>, nn::MaxPool2d<2>, nn::Relu, nn::Dense<50>, nn::Relu>;
 
@@ -13,6 +14,7 @@ using Model = MultiTask<Input<1, 28, 28>,
                         sharing::Hard<Trunk>,
                         balancing::PcGrad,
                         optim::Adam>;
+// clang-format on
 
 int main() try {
   // Real pictures: Debian's package dataset-fashion-mnist, here the first 5,000 of them in pairs.

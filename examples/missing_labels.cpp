@@ -10,8 +10,9 @@
 
 using namespace mtlx;
 
-using Model = MultiTask<Input<3>, Tasks<Regression<"volume", 1>, Regression<"surface", 1>, Classification<"longest", 3>>,
-                        sharing::Hard<nn::Sequential<nn::Dense<32>, nn::Relu, nn::Dense<32>, nn::Relu>>>;
+using Model =
+    MultiTask<Input<3>, Tasks<Regression<"volume", 1>, Regression<"surface", 1>, Classification<"longest", 3>>,
+              sharing::Hard<nn::Sequential<nn::Dense<32>, nn::Relu, nn::Dense<32>, nn::Relu>>>;
 
 // Boxes by their three sides, with the logarithms of volume and surface and the longest side as targets.
 struct Boxes {
@@ -39,8 +40,8 @@ int main() try {
                                                  {"longest", data::Targets::classes(test_boxes.longest)}});
   const auto report = [&](const char* how, Model& model) {
     const auto scores = model.evaluate(test);
-    std::printf("%s: volume %.3f, surface %.3f (errors), longest side %.3f right\n", how,
-                scores.get<"volume">().rmse, scores.get<"surface">().rmse, scores.get<"longest">().accuracy);
+    std::printf("%s: volume %.3f, surface %.3f (errors), longest side %.3f right\n", how, scores.get<"volume">().rmse,
+                scores.get<"surface">().rmse, scores.get<"longest">().accuracy);
     return scores.get<"longest">().accuracy;
   };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Is one network for two tasks better than two? Trains both on Multi-Fashion (pairs of real Fashion-MNIST pictures that
 // lie over each other) and prints a table.
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -11,8 +12,8 @@
 using namespace mtlx;
 
 // The LeNet of the Multi-Fashion papers for 36 x 36 pictures.
-using Trunk = nn::Sequential<nn::Conv2d<10, 9>, nn::MaxPool2d<2>, nn::Relu,
-                             nn::Conv2d<20, 5>, nn::MaxPool2d<2>, nn::Relu, nn::Dense<50>, nn::Relu>;
+using Trunk = nn::Sequential<nn::Conv2d<10, 9>, nn::MaxPool2d<2>, nn::Relu, nn::Conv2d<20, 5>, nn::MaxPool2d<2>,
+                             nn::Relu, nn::Dense<50>, nn::Relu>;
 using Pair = Tasks<Classification<"left", 10>, Classification<"right", 10>>;
 using Single = MultiTask<Input<1, 36, 36>, Pair, sharing::Single<Trunk>, optim::Adam>;
 using Hard = MultiTask<Input<1, 36, 36>, Pair, sharing::Hard<Trunk>, optim::Adam>;
@@ -34,26 +35,34 @@ Settings read(int count, char** words) {
   for (int i = 1; i < count; ++i) {
     const std::string_view word = words[i];
     const auto text = [&]() -> std::string {
-      if (i + 1 >= count) fail(word, " needs a value\n", usage);
-      return words[++i];
+      return i + 1 < count ? words[++i] : throw Error(join("mtlx: ", word, " needs a value\n", usage));
     };
-    const auto number = [&](int least) {
+    const auto number = [&](unsigned least) {
       const std::string value = text();
-      char* end = nullptr;
-      const long n = std::strtol(value.c_str(), &end, 10);
-      if (value.empty() || *end != '\0' || n < least || n > 10000)
+      unsigned n = 0;
+      const auto end = value.data() + value.size();
+      if (std::from_chars(value.data(), end, n).ptr != end || n < least || n > 10000)
         fail(word, " takes a whole number from ", least, " to 10000, not \"", value, "\"");
-      return static_cast<int>(n);
+      return n;
     };
-    if (word == "--full") s.epochs = 20, s.seeds = 3;
-    else if (word == "--smoke") s.epochs = 1, s.seeds = 1, s.limit = 300;
-    else if (word == "--seeds") s.seeds = static_cast<std::size_t>(number(1));
-    else if (word == "--epochs") s.epochs = static_cast<std::size_t>(number(1));
-    else if (word == "--threads") s.threads = number(0);
-    else if (word == "--data") s.data = text();
-    else if (word == "--json") s.json = text();
-    else if (word == "--help") std::fputs(usage, stdout), std::exit(0);
-    else fail("unknown option ", word, "\n", usage);
+    if (word == "--full")
+      s.epochs = 20, s.seeds = 3;
+    else if (word == "--smoke")
+      s.epochs = 1, s.seeds = 1, s.limit = 300;
+    else if (word == "--seeds")
+      s.seeds = number(1);
+    else if (word == "--epochs")
+      s.epochs = number(1);
+    else if (word == "--threads")
+      s.threads = static_cast<int>(number(0));
+    else if (word == "--data")
+      s.data = text();
+    else if (word == "--json")
+      s.json = text();
+    else if (word == "--help")
+      std::fputs(usage, stdout), std::exit(0);
+    else
+      fail("unknown option ", word, "\n", usage);
   }
   return s;
 }
@@ -65,10 +74,7 @@ study::Result run(const char* strategy, const Settings& s, std::uint64_t seed, c
   const auto start = std::chrono::steady_clock::now();
   model.fit(data.train, {.epochs = s.epochs, .batch_size = 256, .observers = {&progress}});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const auto scores = model.evaluate(data.test);
-  return {strategy, seed, {{"left", "accuracy", scores.template get<"left">().accuracy},
-                           {"right", "accuracy", scores.template get<"right">().accuracy}},
-          model.parameter_count(), seconds};
+  return {strategy, seed, study::task_results(model.evaluate(data.test)), model.parameter_count(), seconds};
 }
 
 int main(int count, char** words) try {
@@ -78,6 +84,7 @@ int main(int count, char** words) try {
   std::printf("Multi-Fashion: %zu pairs to train on, %zu to test on; %zu epochs, batch 256, Adam 1e-3\n",
               data.train.size(), data.test.size(), s.epochs);
   std::fflush(stdout);
+
   study::Results results;
   for (std::uint64_t seed = 1; seed <= s.seeds; ++seed) {
     results.add(run<Single>("single-task", s, seed, data));

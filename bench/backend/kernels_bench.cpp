@@ -53,9 +53,9 @@ void convolution(benchmark::State& state) {
 constexpr Convolution lenet28_1{{1, 28, 28}, {5, 1, 0}, 10}, lenet28_2{{10, 12, 12}, {5, 1, 0}, 20},
     lenet36_1{{1, 36, 36}, {9, 1, 0}, 10}, padded{{8, 16, 16}, {3, 1, 1}, 16}, strided{{7, 17, 15}, {3, 2, 1}, 12};
 
-#define MTLX_PASSES(function, ...)                         \
-  BENCHMARK((function<__VA_ARGS__, Pass::forward>));       \
-  BENCHMARK((function<__VA_ARGS__, Pass::input>));         \
+#define MTLX_PASSES(function, ...)                   \
+  BENCHMARK((function<__VA_ARGS__, Pass::forward>)); \
+  BENCHMARK((function<__VA_ARGS__, Pass::input>));   \
   BENCHMARK((function<__VA_ARGS__, Pass::parameters>))
 
 MTLX_PASSES(dense, 320, 50, 16);

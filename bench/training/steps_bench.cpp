@@ -17,9 +17,9 @@ using LeNet28 = nn::Sequential<nn::Conv2d<10, 5>, nn::MaxPool2d<2>, nn::Relu, nn
 using Mlp = nn::Sequential<nn::Dense<128>, nn::Relu, nn::Dense<128>, nn::Relu>;
 using Image = Input<1, 28, 28>;
 using Pair = Tasks<Classification<"left", 10>, Classification<"right", 10>>;
-using Nine = Tasks<BinaryLabels<"0", 1>, BinaryLabels<"1", 1>, BinaryLabels<"2", 1>, BinaryLabels<"3", 1>,
-                   BinaryLabels<"4", 1>, BinaryLabels<"5", 1>, BinaryLabels<"6", 1>, BinaryLabels<"7", 1>,
-                   BinaryLabels<"8", 1>>;
+using Nine =
+    Tasks<BinaryLabels<"0", 1>, BinaryLabels<"1", 1>, BinaryLabels<"2", 1>, BinaryLabels<"3", 1>, BinaryLabels<"4", 1>,
+          BinaryLabels<"5", 1>, BinaryLabels<"6", 1>, BinaryLabels<"7", 1>, BinaryLabels<"8", 1>>;
 
 template <class... Task>
 data::DataSet generated(Shape shape, std::size_t samples, Tasks<Task...>) {

@@ -17,9 +17,7 @@ struct Mine {
 #else
 struct Mine {
   static constexpr auto kind = Kind::grouping;
-  std::vector<TaskSet> plan(std::size_t tasks) const {
-    return {TaskSet::first(tasks)};
-  }
+  std::vector<TaskSet> plan(std::size_t tasks) const { return {TaskSet::first(tasks)}; }
 };
 #endif
 

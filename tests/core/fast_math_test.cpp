@@ -25,9 +25,8 @@ float from_bits(std::uint32_t bits) {
 }  // namespace
 
 TEST_CASE("is_finite sees NaN and infinity under -ffast-math") {
-  for (const std::uint64_t bits :
-       {0x7FF0000000000000ULL, 0xFFF0000000000000ULL, 0x7FF8000000000000ULL, 0xFFF8000000000001ULL,
-        0x7FF0000000000001ULL})
+  for (const std::uint64_t bits : {0x7FF0000000000000ULL, 0xFFF0000000000000ULL, 0x7FF8000000000000ULL,
+                                   0xFFF8000000000001ULL, 0x7FF0000000000001ULL})
     CHECK_FALSE(is_finite(from_bits(bits)));
   for (const std::uint32_t bits : {0x7F800000U, 0xFF800000U, 0x7FC00000U, 0xFFC00001U, 0x7F800001U})
     CHECK_FALSE(is_finite(from_bits(bits)));

@@ -87,15 +87,12 @@ TEST_CASE("images and labels come with their shapes") {
   CHECK(colour.shape() == Shape{3, 2, 4});
   CHECK(read_idx_labels(folder.file("labels", idx_file({3}, {7, 255, 0}))) == std::vector<int>{7, 255, 0});
 
-  CHECK(error_of([&] {
-          read_idx_images(folder.file("flat", idx_file({4, 2}, counting(8))));
-        }) == Contains("2 dimensions, expected images"));
-  CHECK(error_of([&] {
-          read_idx_images(folder.file("deep", idx_file({1, 1, 1, 2, 2}, counting(4))));
-        }) == Contains("5 dimensions"));
-  CHECK(error_of([&] {
-          read_idx_labels(folder.file("flat", idx_file({4, 2}, counting(8))));
-        }) == Contains("2 dimensions, expected 1 (labels)"));
+  CHECK(error_of([&] { read_idx_images(folder.file("flat", idx_file({4, 2}, counting(8)))); }) ==
+        Contains("2 dimensions, expected images"));
+  CHECK(error_of([&] { read_idx_images(folder.file("deep", idx_file({1, 1, 1, 2, 2}, counting(4)))); }) ==
+        Contains("5 dimensions"));
+  CHECK(error_of([&] { read_idx_labels(folder.file("flat", idx_file({4, 2}, counting(8)))); }) ==
+        Contains("2 dimensions, expected 1 (labels)"));
 }
 
 TEST_CASE("images of too many channels are refused") {

@@ -58,9 +58,8 @@ TEST_CASE("a byte reads as a 255th") {
 
 TEST_CASE("inputs refuse shapes and counts that don't fit") {
   using Floats = std::vector<float>;
-  CHECK(error_of([] {
-          Inputs({2, 2, 1}, Floats(6));
-        }) == "mtlx: inputs: 6 values, expected a multiple of 4 (shape 2 x 2 x 1)");
+  CHECK(error_of([] { Inputs({2, 2, 1}, Floats(6)); }) ==
+        "mtlx: inputs: 6 values, expected a multiple of 4 (shape 2 x 2 x 1)");
   CHECK(error_of([] { Inputs({3}, std::vector<std::uint8_t>(4)); }) ==
         doctest::Contains("4 values, expected a multiple of 3"));
   CHECK(error_of([] { Inputs({0, 2, 2}, Floats(4)); }) == doctest::Contains("shape 0 x 2 x 2"));
@@ -175,9 +174,8 @@ TEST_CASE("normalise refuses what it can't divide by, and changes nothing") {
                infinity = std::bit_cast<double>(std::uint64_t{0x7FF0000000000000});
   CHECK(error_of([&] { inputs.normalise({{0, 0}, {1, nan}}); }) == doctest::Contains("channel 1: the deviation"));
   CHECK(error_of([&] { inputs.normalise({{0, 0}, {infinity, 1}}); }) == doctest::Contains("channel 0: the deviation"));
-  CHECK(error_of([&] {
-          inputs.normalise({{nan, 0}, {1, 1}});
-        }) == doctest::Contains("channel 0: the mean is not finite"));
+  CHECK(error_of([&] { inputs.normalise({{nan, 0}, {1, 1}}); }) ==
+        doctest::Contains("channel 0: the mean is not finite"));
   CHECK(read<float>(inputs, 0) == std::vector<float>{1, 2});
 }
 

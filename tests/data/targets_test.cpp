@@ -81,9 +81,8 @@ TEST_CASE("values take a mask, and what it hides may be anything") {
 }
 
 TEST_CASE("values refuse infinity and counts that don't fit") {
-  CHECK(error_of([] {
-          Targets::values(3, {1, 2, 3, 4, infinity(), 6});
-        }) == doctest::Contains("row 1 has value 1 infinite"));
+  CHECK(error_of([] { Targets::values(3, {1, 2, 3, 4, infinity(), 6}); }) ==
+        doctest::Contains("row 1 has value 1 infinite"));
   CHECK(error_of([] { Targets::values(1, {-infinity()}); }) == doctest::Contains("row 0"));
   CHECK(error_of([] { Targets::values(0, {1}); }) == doctest::Contains("width 0"));
   CHECK(error_of([] { Targets::values(2, {1, 2, 3}); }) == doctest::Contains("3 values, expected a multiple of 2"));

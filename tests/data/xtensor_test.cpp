@@ -81,9 +81,8 @@ TEST_CASE("classes come from whole numbers of any type") {
   CHECK(targets.value(0) == 3);
   CHECK_FALSE(targets.present(1));
   CHECK(classes_from(xt::xtensor<std::uint8_t, 1>{200}).value(0) == 200);
-  CHECK(error_of([] {
-          classes_from(xt::xtensor<std::int64_t, 1>{0, std::int64_t{1} << 40});
-        }) == Contains("row 1 has label 1099511627776"));
+  CHECK(error_of([] { classes_from(xt::xtensor<std::int64_t, 1>{0, std::int64_t{1} << 40}); }) ==
+        Contains("row 1 has label 1099511627776"));
   CHECK(error_of([] { classes_from(xt::xtensor<std::uint64_t, 1>{~std::uint64_t{0}}); }) ==
         Contains("row 0 has label"));
   CHECK(error_of([] { classes_from(xt::xtensor<int, 1>{0, -3}); }) == Contains("row 1 has label -3"));

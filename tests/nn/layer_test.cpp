@@ -54,8 +54,16 @@ struct Trip {
     Numbers kept(saved<L>(In)), scribbled(scratch<L>(In));
     const backend::Draws draws{{1, 2}, 3, 4, 0};
     forward<L, In, S>({parameters.data(), {x.data()}, {y.data()}, {kept.data()}, draws, training});
-    backward<L, In, true, S>({parameters.data(), {x.data()}, {y.data()}, {kept.data()}, {dy.data()}, {dx.data()},
-                              dp.data(), {scribbled.data()}, draws, training});
+    backward<L, In, true, S>({parameters.data(),
+                              {x.data()},
+                              {y.data()},
+                              {kept.data()},
+                              {dy.data()},
+                              {dx.data()},
+                              dp.data(),
+                              {scribbled.data()},
+                              draws,
+                              training});
   }
 };
 
@@ -167,8 +175,8 @@ TEST_CASE("Residual by hand") {
 }
 
 TEST_CASE("the parts of a chain lie one after the other") {
-  using Chain = Sequential<Conv2d<2, 3>, MaxPool2d<2>, Dense<8>, Residual<Dense<8>, Tanh, Dense<8>>,
-                           Sequential<Dense<3>>>;
+  using Chain =
+      Sequential<Conv2d<2, 3>, MaxPool2d<2>, Dense<8>, Residual<Dense<8>, Tanh, Dense<8>>, Sequential<Dense<3>>>;
   constexpr Shape in{1, 6, 6};
   static_assert(check<Chain, in>());
   CHECK(Chain::output(in) == Shape{3});
@@ -190,8 +198,8 @@ TEST_CASE("the parts of a chain lie one after the other") {
     CHECK(from.size() > 0);
     CHECK(to.size() > 0);
   });
-  CHECK(layers == std::vector<std::string>{"Conv2d", "MaxPool2d", "Dense", "Residual",
-                                           "Dense",  "Tanh",      "Dense", "Dense"});
+  CHECK(layers ==
+        std::vector<std::string>{"Conv2d", "MaxPool2d", "Dense", "Residual", "Dense", "Tanh", "Dense", "Dense"});
   CHECK(parameters == 263);
   CHECK(work == 18 * 16 + 3 * 64 + 24);
   CHECK(multiply_adds<Chain>(in) == work);

@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
+#include <mtlx/nn/task.hpp>
 #include <mtlx/study/results.hpp>
+#include <mtlx/training/scores.hpp>
 #include <string>
 
 using namespace mtlx;
@@ -61,8 +63,9 @@ TEST_CASE("a table compares each run with the baseline's of the same seed") {
   CHECK(table.find("0 (baseline)") != std::string::npos);
   CHECK(table.find("-1.25 +- 5.3033") != std::string::npos);  // the mean of 2.5 and -5, their deviation
   CHECK(table.find("per task, then mean; positive is better") != std::string::npos);
-  CHECK(table.find("hard sharing was worse than single-task by 1.25 % in the mean (better with 1 of 2 seeds), with 0.50 "
-                   "times its parameters and 0.50 times its training time") != std::string::npos);
+  CHECK(
+      table.find("hard sharing was worse than single-task by 1.25 % in the mean (better with 1 of 2 seeds), with 0.50 "
+                 "times its parameters and 0.50 times its training time") != std::string::npos);
   results.add(run("hard sharing", 3, 0.81, 2, 100, 5));
   CHECK_THROWS_WITH_AS(results.table(), "mtlx: delta_m: the baseline single-task has no run with seed 3", Error);
 }
@@ -75,4 +78,18 @@ TEST_CASE("the results as JSON") {
         "{\"accuracy\": 0.5}, \"b\": {\"rmse\": 2}}, \"mean_accuracy\": 1.25, \"delta_m\": 0, \"parameters\": 200, "
         "\"seconds\": 10}\n]}\n");
   CHECK_THROWS_AS(results.write_json("/no such folder/results.json"), Error);
+}
+
+TEST_CASE("a model's scores become the results of its tasks") {
+  using Tasks = mtlx::Tasks<Classification<"a", 3>, Regression<"b", 2>>;
+  const training::Scores<Tasks> scores({{0.5, 0.75}, {2.0, 1.5}});
+  const auto results = study::task_results(scores);
+  REQUIRE(results.size() == 2);
+  CHECK(results[0].task == "a");
+  CHECK(results[0].metric == "accuracy");
+  CHECK(results[0].value == 0.75);
+  CHECK(results[0].higher_is_better);
+  CHECK(results[1].metric == "rmse");
+  CHECK(results[1].value == 1.5);
+  CHECK_FALSE(results[1].higher_is_better);
 }

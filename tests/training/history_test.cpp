@@ -19,8 +19,8 @@ TEST_CASE("history keeps each epoch and writes CSV, empty where a task had nothi
   history.on_begin({tasks, metrics, TaskSet::first(2), 1, 1, 1, true});
   history.on_epoch({.epoch = 0, .seconds = 1.5, .losses = losses});
   history.on_begin({tasks, metrics, TaskSet::first(2), 1, 1, 1, true});
-  history.on_epoch({.epoch = 1, .seconds = 2, .losses = losses, .validation_losses = validation,
-                    .validation_metrics = values});
+  history.on_epoch(
+      {.epoch = 1, .seconds = 2, .losses = losses, .validation_losses = validation, .validation_metrics = values});
   CHECK(history.csv() ==
         "network,epoch,seconds,a_loss,a_validation_loss,a_validation_accuracy,b_loss,b_validation_loss,"
         "b_validation_rmse\n"

@@ -174,8 +174,8 @@ TEST_CASE("a missing target counts as little as a sample that isn't there") {
   auto labels = std::vector<int>(n, 1);
   places[2 * gone] = places[2 * gone + 1] = small::nan;
   labels[gone] = data::missing_label;
-  const data::DataSet whole(small::inputs(n), {{"kind", data::Targets::classes(labels)},
-                                               {"place", data::Targets::values(2, places)}});
+  const data::DataSet whole(small::inputs(n),
+                            {{"kind", data::Targets::classes(labels)}, {"place", data::Targets::values(2, places)}});
   std::vector<std::size_t> rest;
   for (std::size_t i = 0; i < n; ++i)
     if (i != gone) rest.push_back(i);
@@ -206,9 +206,10 @@ data::DataSet gaps() {
     if (i >= 16) kinds[i] = data::missing_label, places[2 * i] = places[2 * i + 1] = small::nan;
     if (i >= 8) flags[3 * i] = flags[3 * i + 1] = flags[3 * i + 2] = small::nan;
   }
-  return {small::inputs(n), {{"kind", data::Targets::classes(kinds)},
-                             {"flags", data::Targets::values(3, flags)},
-                             {"place", data::Targets::values(2, places)}}};
+  return {small::inputs(n),
+          {{"kind", data::Targets::classes(kinds)},
+           {"flags", data::Targets::values(3, flags)},
+           {"place", data::Targets::values(2, places)}}};
 }
 
 const small::Batch all_labels({0, 1, 2, 3, 4, 5, 6, 7}), no_flags({8, 9, 10, 11, 12, 13, 14, 15}),
@@ -287,8 +288,8 @@ TEST_CASE("per-task gradients: the shared part follows the weights, a task's own
   for (std::size_t t = 0; t < 3; ++t) one.push_back(gradient<Plain>(backend, data, TaskSet::only(t)));
 
   bool conflict = false;
-  for (const TaskSet set : {TaskSet::only(0).with(1), TaskSet::only(0).with(2), TaskSet::only(1).with(2), everything,
-                            TaskSet::only(1)}) {
+  for (const TaskSet set :
+       {TaskSet::only(0).with(1), TaskSet::only(0).with(2), TaskSet::only(1).with(2), everything, TaskSet::only(1)}) {
     auto learner = make<Learner>(set);
     const auto before = small::copy(learner.parameters());
     const auto step = learner.step(backend, {data, small::shape, set}, small::Batch(data).parts(), {});
@@ -312,8 +313,7 @@ TEST_CASE("per-task gradients: the shared part follows the weights, a task's own
       const std::size_t a = tasks[0], b = tasks[1];
       const double c = std::min(0.0, inner(a, b));
       for (std::size_t i = 0; i < Hard::shared; ++i)
-        expected[i] =
-            one[a][i] - c / inner(b, b) * one[b][i] + one[b][i] - c / inner(a, a) * one[a][i];
+        expected[i] = one[a][i] - c / inner(b, b) * one[b][i] + one[b][i] - c / inner(a, a) * one[a][i];
     } else {
       for (const std::size_t t : tasks)
         for (std::size_t i = 0; i < Hard::shared; ++i) expected[i] += step.weights[t] * one[t][i];

@@ -185,8 +185,8 @@ TEST_CASE("it learns") {
     labels[i] = x[4 * i] > 0 ? 2 : 0;
     x[4 * i] += x[4 * i] > 0 ? 0.5F : -0.5F;
   }
-  const data::DataSet data(data::Inputs(small::shape, x), {{"kind", data::Targets::classes(labels)},
-                                                           small::flags(200, 0.9), small::place(200, 0.9)});
+  const data::DataSet data(data::Inputs(small::shape, x),
+                           {{"kind", data::Targets::classes(labels)}, small::flags(200, 0.9), small::place(200, 0.9)});
   Model model = make();
   CHECK(model.evaluate(data).get<"kind">().accuracy < 0.9);
   model.fit(data, {.epochs = 10, .batch_size = 20});

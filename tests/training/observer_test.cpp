@@ -21,8 +21,8 @@ using training::Step;
 namespace {
 
 using Trunk = nn::Sequential<nn::Dense<6>, nn::Dropout<30>, nn::Tanh>;
-using Model = MultiTask<Input<4>, small::Kinds, sharing::Hard<Trunk>, balancing::PcGrad, optim::Sgd,
-                        backend::Cpu<double>>;
+using Model =
+    MultiTask<Input<4>, small::Kinds, sharing::Hard<Trunk>, balancing::PcGrad, optim::Sgd, backend::Cpu<double>>;
 using Session = training::ProbeSession<double>;
 using Parameters = std::span<double>;
 
@@ -55,8 +55,8 @@ struct Recorder : training::Observer {
   }
   void on_step(const Step& s) override {
     calls.push_back("step");
-    steps.push_back({s.epoch, s.step, s.samples, s.present, small::copy(s.losses), small::copy(s.weights),
-                     small::copy(s.gram)});
+    steps.push_back(
+        {s.epoch, s.step, s.samples, s.present, small::copy(s.losses), small::copy(s.weights), small::copy(s.gram)});
   }
   void on_epoch(const Epoch& e) override {
     calls.push_back("epoch");

@@ -42,8 +42,8 @@ TEST_CASE("policies come in any order") {
 
 TEST_CASE("the defaults are equal weights, Adam, all together, the CPU in float") {
   using Model = MultiTask<In, small::Kinds, Hard>;
-  using Named = MultiTask<In, small::Kinds, Hard, balancing::EqualWeights, optim::Adam, grouping::Together,
-                          backend::Cpu<float>>;
+  using Named =
+      MultiTask<In, small::Kinds, Hard, balancing::EqualWeights, optim::Adam, grouping::Together, backend::Cpu<float>>;
   static_assert(std::is_same_v<Model::Learner, Named::Learner>);
   static_assert(std::is_same_v<Model::Options, Named::Options>);
   CHECK(Model{{}}.plan().size() == 1);

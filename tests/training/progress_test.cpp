@@ -28,7 +28,10 @@ std::string shown(Progress::Style style) {
     for (std::size_t epoch = 4; epoch < 6; ++epoch) {  // a second fit goes on counting
       for (std::size_t step = 0; step < 3; ++step)
         progress.on_step({.epoch = epoch, .step = step, .samples = 10, .present = TaskSet::first(2), .losses = losses});
-      progress.on_epoch({.epoch = epoch, .seconds = 0.5, .losses = losses, .validation_losses = losses,
+      progress.on_epoch({.epoch = epoch,
+                         .seconds = 0.5,
+                         .losses = losses,
+                         .validation_losses = losses,
                          .validation_metrics = values});
     }
     progress.on_end();

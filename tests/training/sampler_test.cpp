@@ -22,8 +22,7 @@ Epoch epoch(Sampler& sampler, std::uint64_t number) {
   sampler.begin(number);
   Epoch steps(sampler.steps());
   for (auto& step : steps)
-    for (const auto& part : sampler.next())
-      step.push_back({part.stream, {part.samples.begin(), part.samples.end()}});
+    for (const auto& part : sampler.next()) step.push_back({part.stream, {part.samples.begin(), part.samples.end()}});
   return steps;
 }
 

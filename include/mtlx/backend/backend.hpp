@@ -29,39 +29,39 @@ namespace backend {
 
 /// The primitives on a group of samples.
 template <class S>
-concept SliceOf = requires(typename S::View v, typename S::ConstView c, typename S::Scalar* p,
-                           const typename S::Scalar* q) {
-  typename S::Number;
-  { S::width } -> std::convertible_to<int>;
-  S::load(q, 1, std::size_t{}, v);
-  S::store(c, 1, std::size_t{}, p);
-  S::fill(v, std::size_t{}, typename S::Scalar{});
-  S::copy(c, v, std::size_t{});
-  S::add(c, v, std::size_t{});
-  S::template dense_forward<1, 1>(q, q, c, v);
-  S::template dense_backward_input<1, 1>(q, c, v);
-  S::template dense_backward_parameters<1, 1>(c, c, p, p);
-  S::template convolution_forward<Convolution{{1, 1, 1}, {}, 1}>(q, q, c, v);
-  S::template convolution_backward_input<Convolution{{1, 1, 1}, {}, 1}>(q, c, v);
-  S::template convolution_backward_parameters<Convolution{{1, 1, 1}, {}, 1}>(c, c, p, p);
-  S::template max_pool_forward<Pooling{{1, 1, 1}, {}}>(c, v, v);
-  S::template max_pool_backward<Pooling{{1, 1, 1}, {}}>(c, c, v);
-  S::for_each_lane([](auto) {});
-};
+concept SliceOf =
+    requires(typename S::View v, typename S::ConstView c, typename S::Scalar* p, const typename S::Scalar* q) {
+      typename S::Number;
+      { S::width } -> std::convertible_to<int>;
+      S::load(q, 1, std::size_t{}, v);
+      S::store(c, 1, std::size_t{}, p);
+      S::fill(v, std::size_t{}, typename S::Scalar{});
+      S::copy(c, v, std::size_t{});
+      S::add(c, v, std::size_t{});
+      S::template dense_forward<1, 1>(q, q, c, v);
+      S::template dense_backward_input<1, 1>(q, c, v);
+      S::template dense_backward_parameters<1, 1>(c, c, p, p);
+      S::template convolution_forward<Convolution{{1, 1, 1}, {}, 1}>(q, q, c, v);
+      S::template convolution_backward_input<Convolution{{1, 1, 1}, {}, 1}>(q, c, v);
+      S::template convolution_backward_parameters<Convolution{{1, 1, 1}, {}, 1}>(c, c, p, p);
+      S::template max_pool_forward<Pooling{{1, 1, 1}, {}}>(c, v, v);
+      S::template max_pool_backward<Pooling{{1, 1, 1}, {}}>(c, c, v);
+      S::for_each_lane([](auto) {});
+    };
 
 }  // namespace backend
 
 /// A backend policy. See the head of this file.
 template <class B>
-concept Backend = Policy<B> && B::kind == Kind::backend && backend::SliceOf<typename B::template Slice<1>> &&
-                  requires(B& b, std::span<typename B::Scalar> v, std::span<const typename B::Scalar> c) {
-                    typename B::Options;
-                    { b.workers() } -> std::convertible_to<std::size_t>;
-                    b.run(std::size_t{}, [](std::size_t, std::size_t) {});
-                    { B::dot(c, c) } -> std::convertible_to<double>;
-                    B::axpy(typename B::Scalar{}, c, v);
-                    B::template update<1>(std::size_t{}, v.data(), c.data(), v.data(), std::size_t{},
-                                          [](auto&, auto, auto&) {});
-                  };
+concept Backend =
+    Policy<B> && B::kind == Kind::backend && backend::SliceOf<typename B::template Slice<1>> &&
+    requires(B& b, std::span<typename B::Scalar> v, std::span<const typename B::Scalar> c) {
+      typename B::Options;
+      { b.workers() } -> std::convertible_to<std::size_t>;
+      b.run(std::size_t{}, [](std::size_t, std::size_t) {});
+      { B::dot(c, c) } -> std::convertible_to<double>;
+      B::axpy(typename B::Scalar{}, c, v);
+      B::template update<1>(std::size_t{}, v.data(), c.data(), v.data(), std::size_t{}, [](auto&, auto, auto&) {});
+    };
 
 }  // namespace mtlx

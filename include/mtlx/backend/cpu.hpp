@@ -194,8 +194,7 @@ class Cpu {
     double part[ways] = {};
     std::size_t i = 0;
     for (; i + ways <= a.size(); i += ways)
-      for (std::size_t j = 0; j < ways; ++j)
-        part[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
+      for (std::size_t j = 0; j < ways; ++j) part[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
     for (; i < a.size(); ++i) part[0] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
     for (std::size_t half = ways / 2; half > 0; half /= 2)
       for (std::size_t j = 0; j < half; ++j) part[j] += part[j + half];

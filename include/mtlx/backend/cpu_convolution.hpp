@@ -226,12 +226,14 @@ struct ConvolutionWeightGradient {
         const T* delta = dy + r * out_w * Width + p;
         if constexpr (padding > 0)
           for (int c = 0; c < begin; ++c)
-            pixel<Filters, Strip, true>(from + c * stride * Width, delta + c * Width, c * stride + first - padding, sums);
+            pixel<Filters, Strip, true>(from + c * stride * Width, delta + c * Width, c * stride + first - padding,
+                                        sums);
         for (int c = begin; c < end; ++c)
           pixel<Filters, Strip, false>(from + c * stride * Width, delta + c * Width, 0, sums);
         if constexpr (padding > 0)
           for (int c = end; c < out_w; ++c)
-            pixel<Filters, Strip, true>(from + c * stride * Width, delta + c * Width, c * stride + first - padding, sums);
+            pixel<Filters, Strip, true>(from + c * stride * Width, delta + c * Width, c * stride + first - padding,
+                                        sums);
       }
     }
     for (int o = 0; o < Filters; ++o)

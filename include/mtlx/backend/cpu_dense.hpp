@@ -70,7 +70,8 @@ template <class T, int Width, int In, int Out>
 struct DenseWeightGradient {
   static constexpr int out_packs = std::min(4, (Out + lanes<T> - 1) / lanes<T>);
   static constexpr int chunk = out_packs * lanes<T>;
-  static constexpr int in_tile = std::min(In, std::max(1, accumulators / out_packs >= 8 ? 8 : accumulators / out_packs));
+  static constexpr int in_tile =
+      std::min(In, std::max(1, accumulators / out_packs >= 8 ? 8 : accumulators / out_packs));
 
   template <int Tile, int Outputs>
   [[gnu::always_inline]] static void tile(const T* x, const T* turned, T* dweight) {

@@ -50,8 +50,7 @@ template <class T, int Width, Pooling P>
   constexpr int kernel = P.window.kernel, stride = P.window.stride, padding = P.window.padding;
   constexpr Shape in = P.in, out = P.out();
   // Windows that tile the image write each pixel once.
-  constexpr bool tiled =
-      stride == kernel && padding == 0 && in.height % kernel == 0 && in.width % kernel == 0;
+  constexpr bool tiled = stride == kernel && padding == 0 && in.height % kernel == 0 && in.width % kernel == 0;
   if constexpr (!tiled) std::fill_n(dx, in.size() * Width, T(0));
   for (int i = 0; i < in.channels; ++i)
     for (int r = 0; r < out.height; ++r)

@@ -117,8 +117,12 @@ struct Pack {
   friend Pack fused(Pack a, Pack b, Pack c) { return Pack(a.v * b.v + c.v); }
   friend Pack select(Mask mask, Pack yes, Pack no) { return Pack(mask.bits ? yes.v : no.v); }
 
-  friend Pack exponential(Pack x) { return x.apply([](const auto& a) { return a.exp(); }); }
-  friend Pack logarithm(Pack x) { return x.apply([](const auto& a) { return a.log(); }); }
+  friend Pack exponential(Pack x) {
+    return x.apply([](const auto& a) { return a.exp(); });
+  }
+  friend Pack logarithm(Pack x) {
+    return x.apply([](const auto& a) { return a.log(); });
+  }
   // Exact, as Eigen's for float is not: an optimizer's denominator should be the same everywhere.
   friend Pack square_root(Pack x) {
     return x.apply([](const auto& a) {
@@ -127,7 +131,9 @@ struct Pack {
       return roots;
     });
   }
-  friend Pack hyperbolic_tangent(Pack x) { return x.apply([](const auto& a) { return a.tanh(); }); }
+  friend Pack hyperbolic_tangent(Pack x) {
+    return x.apply([](const auto& a) { return a.tanh(); });
+  }
 
   /// The sum over the samples, in a fixed order.
   friend T sum(Pack x) {

@@ -36,9 +36,7 @@ struct ReferenceSlice {
   static double total(double number) { return number; }
 
   static void load(const double* rows, int, std::size_t features, View to) { std::copy_n(rows, features, to.data); }
-  static void store(ConstView from, int, std::size_t features, double* rows) {
-    std::copy_n(from.data, features, rows);
-  }
+  static void store(ConstView from, int, std::size_t features, double* rows) { std::copy_n(from.data, features, rows); }
   static void fill(View to, std::size_t features, double value) { std::fill_n(to.data, features, value); }
   static void copy(ConstView from, View to, std::size_t features) { std::copy_n(from.data, features, to.data); }
   static void add(ConstView from, View to, std::size_t features) {

@@ -64,11 +64,11 @@ namespace mtlx {
 
 /// A balancer policy; see the head of balancing/balancer.hpp.
 template <class P>
-concept Balancer = Policy<P> && P::kind == Kind::balancer && std::is_aggregate_v<P> &&
-                   requires(const P p, const balancing::Problem& problem, balancing::State<P>& state,
-                            std::span<double> w) {
-                     { P::needs } -> std::convertible_to<balancing::Needs>;
-                     p.weights(problem, state, w);
-                   };
+concept Balancer =
+    Policy<P> && P::kind == Kind::balancer && std::is_aggregate_v<P> &&
+    requires(const P p, const balancing::Problem& problem, balancing::State<P>& state, std::span<double> w) {
+      { P::needs } -> std::convertible_to<balancing::Needs>;
+      p.weights(problem, state, w);
+    };
 
 }  // namespace mtlx

@@ -20,8 +20,7 @@ class Buffer {
     std::fill_n(data_, size_, T{});
   }
   Buffer(const Buffer& other) : Buffer(other.size_) { std::copy_n(other.data_, size_, data_); }
-  Buffer(Buffer&& other) noexcept
-      : size_(std::exchange(other.size_, 0)), data_(std::exchange(other.data_, nullptr)) {}
+  Buffer(Buffer&& other) noexcept : size_(std::exchange(other.size_, 0)), data_(std::exchange(other.data_, nullptr)) {}
   Buffer& operator=(Buffer other) noexcept {
     std::swap(size_, other.size_);
     std::swap(data_, other.data_);

@@ -23,14 +23,14 @@ namespace detail {
 // A part of a message, whatever its type: one function joins them all, so that messages cost little to compile.
 class Piece {
  public:
-  Piece(std::string_view text) : text_(text) {}                   // NOLINT: converts every part of a message
-  Piece(const char* text) : text_(text) {}                        // NOLINT
-  Piece(const std::string& text) : text_(text) {}                 // NOLINT
-  Piece(std::integral auto number)                                // NOLINT
+  Piece(std::string_view text) : text_(text) {}    // NOLINT: converts every part of a message
+  Piece(const char* text) : text_(text) {}         // NOLINT
+  Piece(const std::string& text) : text_(text) {}  // NOLINT
+  Piece(std::integral auto number)                 // NOLINT
       : kind_(std::signed_integral<decltype(number)> ? Kind::whole : Kind::natural),
         whole_(static_cast<long long>(number)) {}
   Piece(std::floating_point auto number) : kind_(Kind::real), real_(static_cast<double>(number)) {}  // NOLINT
-  Piece(const Shape& shape) : kind_(Kind::shape), shape_(shape) {}                                    // NOLINT
+  Piece(const Shape& shape) : kind_(Kind::shape), shape_(shape) {}                                   // NOLINT
 
   [[gnu::cold]] void append_to(std::string& out) const {
     switch (kind_) {

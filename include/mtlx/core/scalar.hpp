@@ -61,8 +61,6 @@ constexpr bool is_finite(double x) { return (std::bit_cast<std::uint64_t>(x) >> 
 constexpr bool is_finite(float x) { return (std::bit_cast<std::uint32_t>(x) >> 23 & 0xFF) != 0xFF; }
 /// Whether a number is NaN, by its bits.
 constexpr bool is_nan(float x) { return (std::bit_cast<std::uint32_t>(x) & 0x7FFFFFFF) > 0x7F800000; }
-constexpr bool is_nan(double x) {
-  return (std::bit_cast<std::uint64_t>(x) & 0x7FFFFFFFFFFFFFFF) > 0x7FF0000000000000;
-}
+constexpr bool is_nan(double x) { return (std::bit_cast<std::uint64_t>(x) & 0x7FFFFFFFFFFFFFFF) > 0x7FF0000000000000; }
 
 }  // namespace mtlx

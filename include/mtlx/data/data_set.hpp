@@ -90,8 +90,7 @@ class DataSet {
     if (size == 0) fail(where, " has no samples");
     if (stream.columns.empty()) fail(where, " has no columns, expected the targets of at least one task");
     if (!streams_.empty() && stream.inputs.shape() != shape())
-      fail(where, " has inputs of ", stream.inputs.shape(), ", expected ", shape(),
-           " as in stream 0");
+      fail(where, " has inputs of ", stream.inputs.shape(), ", expected ", shape(), " as in stream 0");
     for (const Column& column : stream.columns) {
       if (column.task.empty()) fail(where, " has a column whose task has no name");
       if (column.targets.size() != size)

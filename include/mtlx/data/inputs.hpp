@@ -105,8 +105,7 @@ class Inputs {
       fail("inputs: shape ", shape, ", expected every side to be at least 1");
     const auto row = static_cast<std::size_t>(shape.width);
     const auto rows = static_cast<std::size_t>(shape.channels) * static_cast<std::size_t>(shape.height);
-    if (rows > std::numeric_limits<std::size_t>::max() / row)
-      fail("inputs: shape ", shape, " is too large");
+    if (rows > std::numeric_limits<std::size_t>::max() / row) fail("inputs: shape ", shape, " is too large");
     if (numbers % shape.size() != 0)
       fail("inputs: ", numbers, " values, expected a multiple of ", shape.size(), " (shape ", shape, ")");
     size_ = numbers / shape.size();

@@ -237,8 +237,8 @@ void forward(const Forward<S>& pass) {
     L::template forward<In>(pass);
   } else {
     S::for_each_lane([&](const typename S::Lane& lane) {
-      L::template forward_sample<In>(ForwardSample<S>{lane.at(pass.x), lane.at(pass.y), lane.at(pass.saved),
-                                                      {pass.parameters}, pass.training, lane, pass.draws});
+      L::template forward_sample<In>(ForwardSample<S>{
+          lane.at(pass.x), lane.at(pass.y), lane.at(pass.saved), {pass.parameters}, pass.training, lane, pass.draws});
     });
   }
 }
@@ -251,9 +251,9 @@ void backward(const Backward<S>& pass) {
   } else if constexpr (NeedInput || parameter_count<L>(In) > 0) {
     S::for_each_lane([&](const typename S::Lane& lane) {
       const auto sample = [&](auto dx) {
-        return BackwardSample<S, decltype(dx)>{lane.at(pass.x), lane.at(pass.y), lane.at(pass.saved),
-                                               lane.at(pass.dy), dx, {pass.parameters}, {pass.dparameters},
-                                               pass.training};
+        return BackwardSample<S, decltype(dx)>{
+            lane.at(pass.x),   lane.at(pass.y),    lane.at(pass.saved), lane.at(pass.dy), dx,
+            {pass.parameters}, {pass.dparameters}, pass.training};
       };
       if constexpr (NeedInput)
         L::template backward_sample<In>(sample(lane.at(pass.dx)));

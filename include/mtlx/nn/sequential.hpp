@@ -101,10 +101,9 @@ struct Sequential {
   static void for_each_parameter(Shape in, Function&& function) {
     const Plan p = plan(in);
     std::size_t i = 0;
-    ((nn::for_each_parameter<Layers>(p.shape[i],
-                                     [&](const Parameter& parameter, std::size_t offset) {
-                                       function(parameter, p.weights[i] + offset);
-                                     }),
+    ((nn::for_each_parameter<Layers>(
+          p.shape[i],
+          [&](const Parameter& parameter, std::size_t offset) { function(parameter, p.weights[i] + offset); }),
       ++i),
      ...);
   }
@@ -140,9 +139,9 @@ struct Sequential {
   static void forward_layers(const Forward<S>& pass, std::index_sequence<i...>) {
     static constexpr Plan p = plan(In);
     const auto out = [&](std::size_t layer) { return p.caller[layer] ? pass.y : pass.saved.at(p.output[layer]); };
-    (nn::forward<LayerAt<i>, p.shape[i]>(Forward<S>{
-         pass.parameters + p.weights[i], i == 0 ? pass.x : typename S::ConstView(out(i == 0 ? 0 : i - 1)), out(i),
-         pass.saved.at(p.saved[i]), pass.draws.child(i), pass.training}),
+    (nn::forward<LayerAt<i>, p.shape[i]>(
+         Forward<S>{pass.parameters + p.weights[i], i == 0 ? pass.x : typename S::ConstView(out(i == 0 ? 0 : i - 1)),
+                    out(i), pass.saved.at(p.saved[i]), pass.draws.child(i), pass.training}),
      ...);
   }
 
@@ -161,10 +160,10 @@ struct Sequential {
         // A layer that may work in place does so on the gradient too, unless that is the caller's.
         if (layer != last && !nn::in_place<L>) second = !second;
         const typename S::View dx = layer == 0 ? pass.dx : pass.scratch.at(second ? p.gradient : 0);
-        nn::backward<L, p.shape[layer], need>(Backward<S>{
-            pass.parameters + p.weights[layer], layer == 0 ? pass.x : out(layer == 0 ? 0 : layer - 1), out(layer),
-            pass.saved.at(p.saved[layer]), dy, dx, pass.dparameters + p.weights[layer], pass.scratch.at(2 * p.gradient),
-            pass.draws.child(layer), pass.training});
+        nn::backward<L, p.shape[layer], need>(
+            Backward<S>{pass.parameters + p.weights[layer], layer == 0 ? pass.x : out(layer == 0 ? 0 : layer - 1),
+                        out(layer), pass.saved.at(p.saved[layer]), dy, dx, pass.dparameters + p.weights[layer],
+                        pass.scratch.at(2 * p.gradient), pass.draws.child(layer), pass.training});
         dy = dx;
       }
     };
@@ -209,8 +208,7 @@ struct Residual {
   template <Shape In, class S>
   static void forward(const Forward<S>& pass) {
     const typename S::View inner = pass.saved.at(Chain::saved(In));
-    Chain::template forward<In>(
-        Forward<S>{pass.parameters, pass.x, inner, pass.saved, pass.draws, pass.training});
+    Chain::template forward<In>(Forward<S>{pass.parameters, pass.x, inner, pass.saved, pass.draws, pass.training});
     S::copy(pass.x, pass.y, In.size());
     S::add(inner, pass.y, In.size());
   }

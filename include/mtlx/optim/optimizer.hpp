@@ -35,11 +35,10 @@ namespace mtlx {
 
 /// An optimizer policy; see the head of this file.
 template <class P>
-concept Optimizer = Policy<P> && P::kind == Kind::optimizer && std::is_aggregate_v<P> &&
-                    requires {
-                      { P::states } -> std::convertible_to<std::size_t>;
-                    } && requires(const P p, double number, std::array<double, P::states> state) {
-                      p.rule(std::uint64_t{1})(number, 0.0, state);
-                    };
+concept Optimizer = Policy<P> && P::kind == Kind::optimizer && std::is_aggregate_v<P> && requires {
+  { P::states } -> std::convertible_to<std::size_t>;
+} && requires(const P p, double number, std::array<double, P::states> state) {
+  p.rule(std::uint64_t{1})(number, 0.0, state);
+};
 
 }  // namespace mtlx

@@ -103,29 +103,34 @@ struct Hard {
       detail::for_each_task<tasks>(pass.tasks, [&]<std::size_t t>() {
         constexpr bool needed = trunk_parameters > 0;
         const auto dx = m.at(first ? plan.hidden_gradient : plan.head_gradient);
-        nn::backward<HeadAt<t>, hidden, needed>(nn::Backward<S>{
-            pass.parameters + segments[t + 1].offset, m.at(plan.hidden), m.at(plan.output[t]), m.at(plan.saved[t]),
-            m.at(plan.output_gradient[t]), dx, to.own + segments[t + 1].offset, m.at(plan.scratch),
-            pass.draws.child(t + 1), pass.training});
+        nn::backward<HeadAt<t>, hidden, needed>(
+            nn::Backward<S>{pass.parameters + segments[t + 1].offset, m.at(plan.hidden), m.at(plan.output[t]),
+                            m.at(plan.saved[t]), m.at(plan.output_gradient[t]), dx, to.own + segments[t + 1].offset,
+                            m.at(plan.scratch), pass.draws.child(t + 1), pass.training});
         if (needed && !first) S::add(m.at(plan.head_gradient), m.at(plan.hidden_gradient), hidden.size());
         first = false;
       });
       if constexpr (trunk_parameters > 0)
-        nn::backward<Trunk, In, false>(nn::Backward<S>{
-            pass.parameters, m.at(input), m.at(plan.hidden), m.at(plan.trunk_saved), m.at(plan.hidden_gradient), {},
-            tasks > 1 ? to.shared : to.own, m.at(plan.scratch), pass.draws.child(0), pass.training});
+        nn::backward<Trunk, In, false>(nn::Backward<S>{pass.parameters,
+                                                       m.at(input),
+                                                       m.at(plan.hidden),
+                                                       m.at(plan.trunk_saved),
+                                                       m.at(plan.hidden_gradient),
+                                                       {},
+                                                       tasks > 1 ? to.shared : to.own,
+                                                       m.at(plan.scratch),
+                                                       pass.draws.child(0),
+                                                       pass.training});
     }
 
     template <class Function>
     static void for_each_parameter(Function&& function) {
-      nn::for_each_parameter<Trunk>(
-          In, [&](const nn::Parameter& p, std::size_t offset) { function("trunk", p, offset); });
+      nn::for_each_parameter<Trunk>(In,
+                                    [&](const nn::Parameter& p, std::size_t offset) { function("trunk", p, offset); });
       std::size_t t = 0;
       ((nn::for_each_parameter<detail::HeadLayer<Task, Heads...>>(
-            hidden,
-            [&](const nn::Parameter& p, std::size_t offset) {
-              function(Task::name.view(), p, segments[t + 1].offset + offset);
-            }),
+            hidden, [&](const nn::Parameter& p,
+                        std::size_t offset) { function(Task::name.view(), p, segments[t + 1].offset + offset); }),
         ++t),
        ...);
     }

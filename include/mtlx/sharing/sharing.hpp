@@ -85,8 +85,8 @@ struct HeadOf {
 };
 template <class Task, class First, class... Rest>
 struct HeadOf<Task, First, Rest...> {
-  using type = typename std::conditional_t<First::name.view() == Task::name.view(), std::type_identity<typename First::Layer>,
-                                           HeadOf<Task, Rest...>>::type;
+  using type = typename std::conditional_t<First::name.view() == Task::name.view(),
+                                           std::type_identity<typename First::Layer>, HeadOf<Task, Rest...>>::type;
 };
 
 /// The layers of a task's head: those given for its name, or one Dense layer.

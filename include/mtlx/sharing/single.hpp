@@ -94,10 +94,16 @@ struct Single {
     static void backward(const NetworkPass<S>& pass, const Gradients<S>& to) {
       const auto m = pass.memory;
       detail::for_each_task<tasks>(pass.tasks, [&]<std::size_t t>() {
-        nn::backward<BranchAt<t>, In, false>(nn::Backward<S>{
-            pass.parameters + segments[t].offset, m.at(input), m.at(plan.output[t]), m.at(plan.saved[t]),
-            m.at(plan.output_gradient[t]), {}, to.own + segments[t].offset, m.at(plan.scratch), pass.draws.child(t),
-            pass.training});
+        nn::backward<BranchAt<t>, In, false>(nn::Backward<S>{pass.parameters + segments[t].offset,
+                                                             m.at(input),
+                                                             m.at(plan.output[t]),
+                                                             m.at(plan.saved[t]),
+                                                             m.at(plan.output_gradient[t]),
+                                                             {},
+                                                             to.own + segments[t].offset,
+                                                             m.at(plan.scratch),
+                                                             pass.draws.child(t),
+                                                             pass.training});
       });
     }
 
@@ -115,9 +121,7 @@ struct Single {
     template <class Function>
     static void for_each_layer(Function&& function) {
       std::size_t t = 0;
-      ((nn::for_each_layer<Branch<Task>>(In,
-                                         [&](const auto&... layer) { function(TaskSet::only(t), layer...); }),
-        ++t),
+      ((nn::for_each_layer<Branch<Task>>(In, [&](const auto&... layer) { function(TaskSet::only(t), layer...); }), ++t),
        ...);
     }
   };

@@ -44,6 +44,16 @@ struct Result {
   }
 };
 
+/// Every task's metric, from what a model's `evaluate` returns.
+template <class Scores>
+std::vector<TaskResult> task_results(const Scores& scores) {
+  std::vector<TaskResult> results;
+  for (std::size_t t = 0; t < Scores::TaskList::count; ++t)
+    results.push_back({std::string(Scores::TaskList::names[t]), std::string(Scores::metric_names[t]),
+                       scores.metrics()[t], Scores::higher_is_better[t]});
+  return results;
+}
+
 /// A strategy's run against the baseline's: per task, then mean, in percent, positive is better. Throws `Error` if the
 /// tasks are not the same or a baseline's metric is 0.
 inline double delta_m(const Result& run, const Result& baseline) {
@@ -95,8 +105,8 @@ class Results {
   std::string table() const {
     if (runs_.empty()) return "no runs\n";
     std::string text = line(
-        "strategy", [&](std::size_t t) { return join(runs_[0].tasks[t].task, " ", runs_[0].tasks[t].metric); },
-        "mean", "delta_m", "parameters", "seconds");
+        "strategy", [&](std::size_t t) { return join(runs_[0].tasks[t].task, " ", runs_[0].tasks[t].metric); }, "mean",
+        "delta_m", "parameters", "seconds");
     for (const std::string& strategy : strategies()) {
       const auto over = [&](auto number) {
         std::vector<double> numbers;
@@ -133,9 +143,9 @@ class Results {
       for (std::size_t t = 0; t < run.tasks.size(); ++t)
         text += join(t == 0 ? "" : ", ", quoted(run.tasks[t].task), ": {", quoted(run.tasks[t].metric), ": ",
                      json_number(run.tasks[t].value), "}");
-      text += join("}, ", quoted("mean_" + run.tasks[0].metric), ": ", json_number(run.mean()), ", \"delta_m\": ",
-                   json_number(delta_m(run)), ", \"parameters\": ", run.parameters, ", \"seconds\": ",
-                   json_number(run.seconds), "}");
+      text += join("}, ", quoted("mean_" + run.tasks[0].metric), ": ", json_number(run.mean()),
+                   ", \"delta_m\": ", json_number(delta_m(run)), ", \"parameters\": ", run.parameters,
+                   ", \"seconds\": ", json_number(run.seconds), "}");
     }
     return text + "\n]}\n";
   }

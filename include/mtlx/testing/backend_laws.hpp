@@ -86,13 +86,13 @@ WeightedOutput run_weighted(const WeightedInput& input) {
   WeightedOutput result;
   const std::vector<T> weight = P::scalars(input.weight);
   std::vector<T> gradient(weight.size() + 16, static_cast<T>(input.start));
-  result.y = P::map(input.x, Kernel::in, Kernel::out, input.poison, result.intact,
-                    [&](Guarded<S>& x, Guarded<S>& y, std::size_t first, std::size_t count) {
-                      Kernel::template forward<S>(weight.data(), weight.data() + Kernel::weights, x.view(), y.view());
-                      Guarded<S> dy = P::load(input.dy, Kernel::out, first, count, true);
-                      Kernel::template parameters<S>(x.view(), dy.view(), gradient.data(),
-                                                     gradient.data() + Kernel::weights);
-                    });
+  result.y =
+      P::map(input.x, Kernel::in, Kernel::out, input.poison, result.intact,
+             [&](Guarded<S>& x, Guarded<S>& y, std::size_t first, std::size_t count) {
+               Kernel::template forward<S>(weight.data(), weight.data() + Kernel::weights, x.view(), y.view());
+               Guarded<S> dy = P::load(input.dy, Kernel::out, first, count, true);
+               Kernel::template parameters<S>(x.view(), dy.view(), gradient.data(), gradient.data() + Kernel::weights);
+             });
   result.dx = P::map(input.dy, Kernel::out, Kernel::in, input.poison, result.intact,
                      [&](Guarded<S>& dy, Guarded<S>& dx, std::size_t, std::size_t) {
                        Kernel::template input<S>(weight.data(), dy.view(), dx.view());
@@ -225,22 +225,20 @@ PoolingOutput run_pooling(const std::vector<double>& x, const std::vector<double
   PoolingOutput result;
   result.winner.resize(dy.size());
   result.dx.resize(x.size());
-  result.y = Run::map(x, in, out, poison, result.intact,
-                      [&](Guarded<S>& from, Guarded<S>& y, std::size_t first, std::size_t count) {
-                        using T = typename S::Scalar;
-                        Guarded<S> winner(out, static_cast<T>(poison)), dx(in, static_cast<T>(poison));
-                        S::template max_pool_forward<P>(from.view(), y.view(), winner.view());
-                        Guarded<S> gradient = Run::load(dy, out, first, count, true);
-                        S::template max_pool_backward<P>(winner.view(), gradient.view(), dx.view());
-                        result.intact = result.intact && winner.intact() && dx.intact();
-                        std::vector<T> rows(count * std::max(in, out));
-                        S::store(winner.view(), static_cast<int>(count), out, rows.data());
-                        std::copy_n(rows.begin(), count * out,
-                                    result.winner.begin() + static_cast<std::ptrdiff_t>(first * out));
-                        S::store(dx.view(), static_cast<int>(count), in, rows.data());
-                        std::copy_n(rows.begin(), count * in,
-                                    result.dx.begin() + static_cast<std::ptrdiff_t>(first * in));
-                      });
+  result.y = Run::map(
+      x, in, out, poison, result.intact, [&](Guarded<S>& from, Guarded<S>& y, std::size_t first, std::size_t count) {
+        using T = typename S::Scalar;
+        Guarded<S> winner(out, static_cast<T>(poison)), dx(in, static_cast<T>(poison));
+        S::template max_pool_forward<P>(from.view(), y.view(), winner.view());
+        Guarded<S> gradient = Run::load(dy, out, first, count, true);
+        S::template max_pool_backward<P>(winner.view(), gradient.view(), dx.view());
+        result.intact = result.intact && winner.intact() && dx.intact();
+        std::vector<T> rows(count * std::max(in, out));
+        S::store(winner.view(), static_cast<int>(count), out, rows.data());
+        std::copy_n(rows.begin(), count * out, result.winner.begin() + static_cast<std::ptrdiff_t>(first * out));
+        S::store(dx.view(), static_cast<int>(count), in, rows.data());
+        std::copy_n(rows.begin(), count * in, result.dx.begin() + static_cast<std::ptrdiff_t>(first * in));
+      });
   return result;
 }
 
@@ -426,8 +424,8 @@ Report check_pooling(const BackendOptions& options = {}) {
   for (double& number : x) number = static_cast<double>(static_cast<float>(number));
   for (double& number : ties) number = number > 0 ? 1 : -1;
   for (std::size_t i = 0; i < broken.size(); ++i) broken[i] = i % 7 == 3 ? detail::not_a_number : x[i];
-  for (const auto& slice : detail::on_slices<B>(
-           []<class S>(std::type_identity<S>) { return &detail::run_pooling<S, P>; })) {
+  for (const auto& slice :
+       detail::on_slices<B>([]<class S>(std::type_identity<S>) { return &detail::run_pooling<S, P>; })) {
     Report on("pooling of " + detail::text(P.in) + ", " + detail::text(P.window) + " in " + slice.name);
     for (const auto& [from, kind] :
          {std::pair{&x, ""}, std::pair{&ties, " with ties"}, std::pair{&broken, " with NaN"}})

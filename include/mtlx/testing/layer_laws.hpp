@@ -105,10 +105,10 @@ struct LayerOutput {
 
 /// Liberties that a caller may take.
 struct LayerCall {
-  double poison = 0;         // in everything that is to be assigned
-  double dparameters = 0;    // what dp holds at first
-  bool in_place = false;     // y on x, dx on dy
-  bool forget = false;       // y and x are overwritten before backward where the layer doesn't read them
+  double poison = 0;       // in everything that is to be assigned
+  double dparameters = 0;  // what dp holds at first
+  bool in_place = false;   // y on x, dx on dy
+  bool forget = false;     // y and x are overwritten before backward where the layer doesn't read them
   bool need_input = true;
 };
 
@@ -148,8 +148,8 @@ class LayerRun {
       if (!call.in_place) result.unchanged = result.unchanged && held(x, x_before);
       if (call.forget && !nn::reads_output<L>) S::fill(y_place, out, poison);
       if (call.forget && nn::in_place<L> && !call.in_place) x.fill(poison);
-      const nn::Backward<S> back{p.data(), x.view(), y_place, saved.view(), dy.view(), dx_place, dp.data(),
-                                 scratch.view(), draws, input.training};
+      const nn::Backward<S> back{p.data(), x.view(),  y_place,        saved.view(), dy.view(),
+                                 dx_place, dp.data(), scratch.view(), draws,        input.training};
       if (call.need_input) {
         nn::backward<L, In, true, S>(back);
         store(dx_place, first, count, in, result.dx);
@@ -171,8 +171,7 @@ class LayerRun {
   static constexpr std::ptrdiff_t guard = 16;
 
   static bool held(Guarded<S>& place, const std::vector<T>& before) {
-    return std::equal(before.begin(), before.end(), place.data(),
-                      [](T a, T b) { return same(double(a), double(b)); });
+    return std::equal(before.begin(), before.end(), place.data(), [](T a, T b) { return same(double(a), double(b)); });
   }
   static void load(const std::vector<double>& from, std::size_t first, std::size_t count, std::size_t features,
                    typename S::View to, bool zeros) {

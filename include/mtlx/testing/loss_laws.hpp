@@ -79,10 +79,10 @@ LossOutput run_loss(const LossInput& input, double poison) {
     load(input.target, first, count, targets, target.view(), false);
     load(input.present, first, count, targets, present.view(), true);
     S::for_each_lane([&](const typename S::Lane& lane) {
-      lane.at(value.view())[0] = L::template evaluate<Outputs>(nn::LossSample<S>{
-          lane.at(typename S::ConstView(z.view())), lane.at(typename S::ConstView(target.view())),
-          lane.at(typename S::ConstView(present.view())), lane.at(dz.view()),
-          typename S::Number(static_cast<T>(input.scale))});
+      lane.at(value.view())[0] = L::template evaluate<Outputs>(
+          nn::LossSample<S>{lane.at(typename S::ConstView(z.view())), lane.at(typename S::ConstView(target.view())),
+                            lane.at(typename S::ConstView(present.view())), lane.at(dz.view()),
+                            typename S::Number(static_cast<T>(input.scale))});
     });
     std::vector<T> rows(count * outputs);
     S::store(dz.view(), static_cast<int>(count), outputs, rows.data());
@@ -207,8 +207,7 @@ inline void check_loss_on(Report& report, const LossFacts& loss, const LossOnSli
   // Extremes.
   LossInput extreme = input;
   for (double& number : extreme.present) number = 1;
-  for (std::size_t i = 0; i < extreme.z.size(); ++i)
-    extreme.z[i] = i % 3 == 0 ? 1e4 : i % 3 == 1 ? -1e4 : extreme.z[i];
+  for (std::size_t i = 0; i < extreme.z.size(); ++i) extreme.z[i] = i % 3 == 0 ? 1e4 : i % 3 == 1 ? -1e4 : extreme.z[i];
   const LossOutput far = slice.run(extreme, not_a_number);
   for (const auto* numbers : std::array<const std::vector<double>*, 2>{&far.value, &far.dz})
     for (const double number : *numbers)

@@ -32,8 +32,7 @@ class BoundData<Tasks<Task...>> {
   /// has no column, a column has the wrong width, or a target is not what its task accepts (naming task and row).
   [[gnu::cold]] BoundData(const data::DataSet& data, Shape shape, TaskSet needed) {
     if (data.streams().empty()) fail("the data set has no samples");
-    if (!(data.shape() == shape))
-      fail("the data set's inputs are ", data.shape(), ", and the model takes ", shape);
+    if (!(data.shape() == shape)) fail("the data set's inputs are ", data.shape(), ", and the model takes ", shape);
     TaskSet found;
     for (const data::Stream& stream : data.streams()) {
       BoundStream<tasks> bound{&stream.inputs, {}, {}};

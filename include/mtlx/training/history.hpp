@@ -32,7 +32,9 @@ class History : public Observer {
     }
   }
   void on_epoch(const Epoch& epoch) override {
-    const auto copy = [](std::span<const double> numbers) { return std::vector<double>(numbers.begin(), numbers.end()); };
+    const auto copy = [](std::span<const double> numbers) {
+      return std::vector<double>(numbers.begin(), numbers.end());
+    };
     rows_.push_back({network_, epoch.epoch, epoch.seconds, copy(epoch.losses), copy(epoch.validation_losses),
                      copy(epoch.validation_metrics)});
   }

@@ -71,8 +71,13 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
 
   /// Draws the first parameters from the seed. `stream` tells the networks of one model apart.
   Learner(TaskSet members, std::uint64_t seed, std::uint64_t stream, Balancing balancer, Optimizing optimizer)
-      : members_(members), seed_(seed), stream_(stream), balancer_(balancer), optimizer_(optimizer),
-        parameters_(Net::parameters), state_(Optimizing::states * Net::parameters) {
+      : members_(members),
+        seed_(seed),
+        stream_(stream),
+        balancer_(balancer),
+        optimizer_(optimizer),
+        parameters_(Net::parameters),
+        state_(Optimizing::states * Net::parameters) {
     initialise();
   }
 
@@ -130,8 +135,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
       const std::size_t begin = slice * width;
       const std::size_t samples = std::min(width, count - begin);
       Scalar* rows_of = staging(worker);
-      for (std::size_t i = 0; i < samples; ++i)
-        inputs.copy(first + begin + i, rows_of + i * inputs.shape().size());
+      for (std::size_t i = 0; i < samples; ++i) inputs.copy(first + begin + i, rows_of + i * inputs.shape().size());
       const auto memory = memory_of(worker);
       Slice::load(rows_of, static_cast<int>(samples), inputs.shape().size(), memory.at(Net::input));
       Net::template forward<Slice>({parameters_.data(), memory, set, {}, false});
@@ -163,7 +167,12 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
    public:
     Session(Learner& learner, Back& backend, const Data& data, std::span<const Part> parts, backend::Draws draws,
             const Step& step)
-        : learner_(learner), backend_(backend), data_(data), parts_(parts), draws_(draws), step_(step),
+        : learner_(learner),
+          backend_(backend),
+          data_(data),
+          parts_(parts),
+          draws_(draws),
+          step_(step),
           edited_(Net::parameters) {
       // Losses are looked at through the learner's slots; this step's own must outlive that.
       losses_ = learner.losses_;
@@ -338,7 +347,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
       std::fill_n(rows_of, width * n, Scalar(0));
       for (std::size_t i = 0; i < unit.samples.size(); ++i) {
         const std::uint8_t* mask = targets.mask(unit.samples[i]);
-        for (std::size_t j = 0; j < n; ++j) rows_of[i * n + j] = mask == nullptr || mask[j] != 0 ? Scalar(1) : Scalar(0);
+        for (std::size_t j = 0; j < n; ++j)
+          rows_of[i * n + j] = mask == nullptr || mask[j] != 0 ? Scalar(1) : Scalar(0);
       }
       Slice::load(rows_of, Slice::width, n, memory.at(layout.present[t]));
     }
@@ -349,11 +359,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     using T = typename Tasks<Task...>::template At<t>;
     using View = typename Slice::ConstView;
     Slice::for_each_lane([&](const typename Slice::Lane& lane) {
-      const nn::LossSample<Slice> sample{lane.at(View(memory.at(Net::output[t]))),
-                                         lane.at(View(memory.at(layout.target[t]))),
-                                         lane.at(View(memory.at(layout.present[t]))),
-                                         lane.at(memory.at(Net::output_gradient[t])),
-                                         typename Slice::Number(static_cast<Scalar>(scale_[t]))};
+      const nn::LossSample<Slice> sample{
+          lane.at(View(memory.at(Net::output[t]))), lane.at(View(memory.at(layout.target[t]))),
+          lane.at(View(memory.at(layout.present[t]))), lane.at(memory.at(Net::output_gradient[t])),
+          typename Slice::Number(static_cast<Scalar>(scale_[t]))};
       lane.at(memory.at(layout.loss[t]))[0] = T::Loss::template evaluate<T::outputs>(sample);
     });
   }
@@ -388,8 +397,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     if (used_slots_ < 2) return;
     backend.run((slot_size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
       const std::size_t begin = job * chunk, count = std::min(chunk, slot_size - begin);
-      for (std::size_t s = 1; s < used_slots_; ++s)
-        Back::axpy(1, {slot(s) + begin, count}, {slot(0) + begin, count});
+      for (std::size_t s = 1; s < used_slots_; ++s) Back::axpy(1, {slot(s) + begin, count}, {slot(0) + begin, count});
     });
   }
 
@@ -410,11 +418,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     std::array<double, tasks> losses{}, weights{};
     const std::size_t n = present.count();
     for_each_present(present, [&](std::size_t t, std::size_t index) { losses[index] = losses_[t]; });
-    const balancing::Problem problem{
-        present,
-        {losses.data(), Balancing::needs == balancing::Needs::nothing ? 0 : n},
-        {gram_.data(), gradients ? n * n : 0},
-        Random(seed_, Purpose::balance, stream_ << 40 ^ steps_)};
+    const balancing::Problem problem{present,
+                                     {losses.data(), Balancing::needs == balancing::Needs::nothing ? 0 : n},
+                                     {gram_.data(), gradients ? n * n : 0},
+                                     Random(seed_, Purpose::balance, stream_ << 40 ^ steps_)};
     balancer_.weights(problem, balancer_state_, {weights.data(), n});
     for_each_present(present, [&](std::size_t t, std::size_t index) { weights_[t] = weights[index]; });
   }

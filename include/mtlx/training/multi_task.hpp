@@ -43,7 +43,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   using FitOptions = training::FitOptions<Scalar>;
 
   /// Draws the first parameters from the seed. Throws `Error` if the options are out of range.
-  [[gnu::cold]] explicit Model(Options options = {}) : options_(std::move(options)), backend_(new Back(options_.backend)) {
+  [[gnu::cold]] explicit Model(Options options = {})
+      : options_(std::move(options)), backend_(new Back(options_.backend)) {
     plan_ = options_.grouping.plan(tasks);
     grouping::check_plan(plan_, tasks);
     for (std::size_t g = 0; g < plan_.size(); ++g)
@@ -52,7 +53,10 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
   /// A copy goes on as the original would; its threads are its own.
   Model(const Model& other)
-      : options_(other.options_), backend_(new Back(options_.backend)), plan_(other.plan_), networks_(other.networks_),
+      : options_(other.options_),
+        backend_(new Back(options_.backend)),
+        plan_(other.plan_),
+        networks_(other.networks_),
         epochs_done_(other.epochs_done_) {}
   /// What was moved from can only be assigned to or destroyed.
   Model(Model&&) noexcept = default;
@@ -83,8 +87,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
             },
             judges);
       });
-    return Scores<TaskList>(std::apply(
-        [](const auto&... judge) { return std::make_tuple(judge.score()...); }, judges));
+    return Scores<TaskList>(std::apply([](const auto&... judge) { return std::make_tuple(judge.score()...); }, judges));
   }
 
   /// Every task's answers. Throws `Error` if the inputs' shape is not the model's.
@@ -98,22 +101,24 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         for (std::size_t i = 0; i < count * outputs_[t]; ++i) all[t].push_back(static_cast<float>(outputs[t][i]));
     });
     return [&]<std::size_t... t>(std::index_sequence<t...>) {
-      return Predictions<TaskList>(typename Predictions<TaskList>::All(typename Task::Prediction(std::move(all[t]))...));
+      return Predictions<TaskList>(
+          typename Predictions<TaskList>::All(typename Task::Prediction(std::move(all[t]))...));
     }(std::make_index_sequence<tasks>{});
   }
 
   /// Layers, shapes, shared and own parameters, multiply-adds, memory.
   [[gnu::cold]] Summary summary() const {
     Summary s;
-    Network::for_each_layer([&](TaskSet owners, std::string_view name, Shape in, Shape out, std::size_t parameters,
-                                double multiply_adds) {
-      std::string owner = owners.count() == tasks && tasks > 1 ? "all" : "";
-      if (owner.empty())
-        for (std::size_t t = 0; t < tasks; ++t)
-          if (owners.has(t)) owner = owner.empty() ? std::string(TaskList::names[t]) : join(owner, ",", TaskList::names[t]);
-      s.layers.push_back({owner, std::string(name), in, out, parameters, multiply_adds});
-      s.multiply_adds += multiply_adds;
-    });
+    Network::for_each_layer(
+        [&](TaskSet owners, std::string_view name, Shape in, Shape out, std::size_t parameters, double multiply_adds) {
+          std::string owner = owners.count() == tasks && tasks > 1 ? "all" : "";
+          if (owner.empty())
+            for (std::size_t t = 0; t < tasks; ++t)
+              if (owners.has(t))
+                owner = owner.empty() ? std::string(TaskList::names[t]) : join(owner, ",", TaskList::names[t]);
+          s.layers.push_back({owner, std::string(name), in, out, parameters, multiply_adds});
+          s.multiply_adds += multiply_adds;
+        });
     s.networks = networks_.size();
     s.parameters = Network::parameters * s.networks;
     s.shared = Network::shared * s.networks;
@@ -201,7 +206,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       }
     Sampler sampler(sizes, {options.batch_size, options.sampling, options.shuffle, options_.seed});
     static constexpr std::array<std::string_view, tasks> metrics{Task::Metric::name...};
-    Run run{TaskList::names, metrics, network.members(), options.epochs, sampler.steps(), 0, options.validation != nullptr};
+    Run run{
+        TaskList::names, metrics, network.members(), options.epochs, sampler.steps(), 0, options.validation != nullptr};
     for (const std::size_t size : sizes) run.samples += size;
     for (Observer* observer : options.observers) observer->on_begin(run);
     std::vector<Sampler::Part> parts;
@@ -253,17 +259,17 @@ template <bool sound, class In, class TaskList, class... Policies>
 struct ChooseModel {
   template <Kind kind, class Default>
   using Options = RefusedOptions<PickOr<kind, Default, Policies...>, Default>;
-  using type = Refused<TaskList, Options<Kind::balancer, balancing::EqualWeights>,
-                       Options<Kind::optimizer, optim::Adam>, Options<Kind::grouping, grouping::Together>,
-                       PickOr<Kind::backend, backend::Cpu<float>, Policies...>>;
+  using type =
+      Refused<TaskList, Options<Kind::balancer, balancing::EqualWeights>, Options<Kind::optimizer, optim::Adam>,
+              Options<Kind::grouping, grouping::Together>, PickOr<Kind::backend, backend::Cpu<float>, Policies...>>;
 };
 template <class In, class TaskList, class... Policies>
 struct ChooseModel<true, In, TaskList, Policies...> {
-  using type = Model<In, TaskList, PickOr<Kind::sharing, void, Policies...>,
-                     PickOr<Kind::balancer, balancing::EqualWeights, Policies...>,
-                     PickOr<Kind::optimizer, optim::Adam, Policies...>,
-                     PickOr<Kind::grouping, grouping::Together, Policies...>,
-                     PickOr<Kind::backend, backend::Cpu<float>, Policies...>>;
+  using type =
+      Model<In, TaskList, PickOr<Kind::sharing, void, Policies...>,
+            PickOr<Kind::balancer, balancing::EqualWeights, Policies...>,
+            PickOr<Kind::optimizer, optim::Adam, Policies...>, PickOr<Kind::grouping, grouping::Together, Policies...>,
+            PickOr<Kind::backend, backend::Cpu<float>, Policies...>>;
 };
 
 template <class In, class TaskList, class... Policies>

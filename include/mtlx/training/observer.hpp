@@ -5,9 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mtlx/core/task_set.hpp>
 #include <mtlx/data/data_set.hpp>
-#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -18,7 +18,7 @@ namespace mtlx::training {
 struct Run {
   std::span<const std::string_view> tasks{};    ///< names
   std::span<const std::string_view> metrics{};  ///< of each task
-  TaskSet members;                            ///< the tasks that train
+  TaskSet members;                              ///< the tasks that train
   std::size_t epochs = 0;
   std::size_t steps = 0;    ///< in an epoch
   std::size_t samples = 0;  ///< in the training data
@@ -28,10 +28,10 @@ struct Run {
 /// One training step. Entries of spans with one number a task belong to the model's tasks in order; a task that was not
 /// present has loss and weight 0.
 struct Step {
-  std::size_t epoch = 0;     ///< from 0
-  std::size_t step = 0;      ///< in this epoch, from 0
-  std::size_t samples = 0;   ///< in the batch
-  TaskSet present;           ///< tasks with a label in the batch
+  std::size_t epoch = 0;    ///< from 0
+  std::size_t step = 0;     ///< in this epoch, from 0
+  std::size_t samples = 0;  ///< in the batch
+  TaskSet present;          ///< tasks with a label in the batch
   std::span<const double> losses{};
   std::span<const double> weights{};
   std::span<const double> gram{};  ///< of the present tasks, (present, present), where the balancer needed it
@@ -39,8 +39,8 @@ struct Step {
 
 /// One epoch, when it is over. A task without labels has NaN.
 struct Epoch {
-  std::size_t epoch = 0;  ///< from 0
-  double seconds = 0;     ///< training alone
+  std::size_t epoch = 0;                        ///< from 0
+  double seconds = 0;                           ///< training alone
   std::span<const double> losses{};             ///< mean over the epoch's steps, each task's
   std::span<const double> validation_losses{};  ///< empty without validation data
   std::span<const double> validation_metrics{};

@@ -28,8 +28,8 @@ struct FitOptions {
   const data::DataSet* validation = nullptr;  ///< evaluated after every epoch
   Sampling sampling = Sampling::together;     ///< where tasks have inputs of their own
   bool shuffle = true;
-  std::vector<Observer*> observers{};         ///< look on; not owned
-  std::vector<Probe<Scalar>*> probes{};       ///< ask for losses elsewhere; not owned
+  std::vector<Observer*> observers{};    ///< look on; not owned
+  std::vector<Probe<Scalar>*> probes{};  ///< ask for losses elsewhere; not owned
 };
 
 }  // namespace mtlx::training

@@ -185,8 +185,7 @@ struct RefusedAnswers<Tasks<T...>> {
 
 // Options of a wrong policy can be set as long as it is an aggregate; of any other, those of the default.
 template <class P, class Default>
-using RefusedOptions =
-    std::conditional_t<std::is_aggregate_v<P> && std::is_default_constructible_v<P>, P, Default>;
+using RefusedOptions = std::conditional_t<std::is_aggregate_v<P> && std::is_default_constructible_v<P>, P, Default>;
 
 template <class Back>
 struct ScalarOf {

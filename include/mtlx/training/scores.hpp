@@ -56,6 +56,10 @@ class Scores<Tasks<Task...>> {
   using All = std::tuple<typename Task::Score...>;
   using TaskList = Tasks<Task...>;
 
+  /// Each task's metric, and which way it is better.
+  static constexpr std::array<std::string_view, TaskList::count> metric_names{Task::Metric::name...};
+  static constexpr std::array<bool, TaskList::count> higher_is_better{Task::Metric::higher_is_better...};
+
   explicit Scores(All scores) : scores_(scores) {}
 
   /// One task's score, by its name.
@@ -74,9 +78,8 @@ class Scores<Tasks<Task...>> {
     const std::size_t t = TaskList::index(task);
     if (t == TaskList::count) fail("the model has no task \"", task, "\"");
     if (metric == "loss") return losses()[t];
-    constexpr std::array<std::string_view, TaskList::count> names{Task::Metric::name...};
-    if (metric == names[t]) return metrics()[t];
-    fail("the task \"", task, "\" has no metric \"", metric, "\", only \"loss\" and \"", names[t], "\"");
+    if (metric == metric_names[t]) return metrics()[t];
+    fail("the task \"", task, "\" has no metric \"", metric, "\", only \"loss\" and \"", metric_names[t], "\"");
   }
 
   /// Each task's loss, and each task's metric, in the order of the tasks.

@@ -22,13 +22,13 @@ struct Summary {
   };
 
   std::vector<Layer> layers;
-  std::size_t networks = 1;       ///< one for each group of tasks
-  std::size_t parameters = 0;     ///< in all networks
-  std::size_t shared = 0;         ///< of them, those that several tasks own
-  double multiply_adds = 0;       ///< a sample, forward, all tasks
-  std::size_t bytes_sample = 0;   ///< of activations and gradients, for one sample in training
-  std::size_t bytes_model = 0;    ///< of parameters and optimizer state
-  int slice = 0;                  ///< samples that are computed side by side
+  std::size_t networks = 1;      ///< one for each group of tasks
+  std::size_t parameters = 0;    ///< in all networks
+  std::size_t shared = 0;        ///< of them, those that several tasks own
+  double multiply_adds = 0;      ///< a sample, forward, all tasks
+  std::size_t bytes_sample = 0;  ///< of activations and gradients, for one sample in training
+  std::size_t bytes_model = 0;   ///< of parameters and optimizer state
+  int slice = 0;                 ///< samples that are computed side by side
 
   /// The table, a line a layer.
   [[gnu::cold]] std::string text() const {
