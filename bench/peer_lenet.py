@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""usage: peer_lenet.py BENCHMARK [ROUNDS]        compare (scripts/peer.sh does it all)
-       peer_lenet.py measure THREADS BATCH...   measure PyTorch alone, a JSON line for each of its settings
+"""usage: peer_lenet.py BENCHMARK ROUNDS THREADS   compare, on one thread up to THREADS (scripts/peer.sh does it all)
+       peer_lenet.py measure THREADS BATCH [SETTING]...   PyTorch alone: a JSON line for each setting (all)
 
 Samples a second that LeNet28 with two heads trains at: bench_peer_lenet and PyTorch in turn, round after round, each
 round in new processes, pinned to as many cores as they have threads. A measurement is the median of five means over at
-least 0.3 s, after warming up; a figure of the table is the median over rounds. PyTorch's best setting is the one with
-the lowest median in this run; OPENBLAS, OMP and MKL variables are unset but for the number of threads."""
+least 0.3 s, after warming up; a time in the table is the median over rounds. The first round tries every setting of
+PyTorch, later ones those that were within a quarter of the best. A ratio is the median over rounds of the round's best
+setting against mtlx. OPENBLAS, OMP and MKL variables are unset but for the number of threads."""
 
 import json
 import os
@@ -16,9 +17,10 @@ import sys
 import time
 
 BATCHES, REPEATS, SECONDS = 32, 5, 0.3
+NEAR = 1.25  # settings this close to the best are measured in every round
 
 
-def measure(threads, sizes):
+def measure(threads, size, names):
     import torch
     from torch import nn
     torch.set_num_threads(threads)
@@ -78,14 +80,15 @@ def measure(threads, sizes):
         settings += [("compiled, fused Adam", {"adam": fused, "mode": "default"}),
                      ("compiled, channels last, fused Adam", {"adam": fused, "layout": last, "mode": "default"}),
                      ("compiled max-autotune, fused Adam", {"adam": fused, "mode": "max-autotune"})]
-    for size in sizes:
-        for name, setting in settings:
-            try:
-                time_setting(name, size, **setting)
-            except Exception as error:  # an old PyTorch knows fewer settings, and compiling needs a compiler
-                print(f"peer: {name}, batch {size}: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
-            if hasattr(torch, "compiler"):
-                torch.compiler.reset()
+    for name, setting in settings:
+        if names and name not in names:
+            continue
+        try:
+            time_setting(name, size, **setting)
+        except Exception as error:  # an old PyTorch knows fewer settings, and compiling needs a compiler
+            print(f"peer: {name}, batch {size}: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
+        if hasattr(torch, "compiler"):
+            torch.compiler.reset()
 
 
 def environment(threads):
@@ -98,25 +101,21 @@ def pinned(threads, cores):
     return ["taskset", "-c", ",".join(map(str, cores[:threads]))]
 
 
-def run_ours(benchmark, threads, sizes, cores):
-    """{batch: (seconds a step, FLOP/s, share of the peak, megabytes)}"""
-    found = {}
-    for size in sizes:
-        text = subprocess.run(
-            pinned(threads, cores) + [benchmark, f"--benchmark_filter=batch:{size}/threads:{threads}/",
-                                      f"--benchmark_min_time={SECONDS}", f"--benchmark_repetitions={REPEATS}",
-                                      "--benchmark_report_aggregates_only=true", "--benchmark_format=json"],
-            env=environment(threads), check=True, capture_output=True, text=True).stdout
-        for row in json.loads(text)["benchmarks"]:
-            if row["aggregate_name"] == "median":
-                found[size] = (row["real_time"] * 1e-6 / BATCHES, row["FLOP/s"], row["peak share"], row["megabytes"])
-    return found
+def run_ours(benchmark, threads, size, cores):
+    """seconds a step, FLOP/s, share of the peak, megabytes"""
+    text = subprocess.run(
+        pinned(threads, cores) + [benchmark, f"--benchmark_filter=batch:{size}/threads:{threads}/",
+                                  f"--benchmark_min_time={SECONDS}", f"--benchmark_repetitions={REPEATS}",
+                                  "--benchmark_report_aggregates_only=true", "--benchmark_format=json"],
+        env=environment(threads), check=True, capture_output=True, text=True).stdout
+    found = next(row for row in json.loads(text)["benchmarks"] if row["aggregate_name"] == "median")
+    return found["real_time"] * 1e-6 / BATCHES, found["FLOP/s"], found["peak share"], found["megabytes"]
 
 
-def run_peer(threads, sizes, cores):
-    text = subprocess.run(pinned(threads, cores) + [sys.executable, __file__, "measure", str(threads)]
-                          + [str(size) for size in sizes],
-                          env=environment(threads), check=True, capture_output=True, text=True)
+def run_peer(threads, size, cores, names):
+    command = [sys.executable, __file__, "measure", str(threads), str(size), *names]
+    text = subprocess.run(pinned(threads, cores) + command, env=environment(threads), check=True, capture_output=True,
+                          text=True)
     sys.stderr.write("".join(line + "\n" for line in text.stderr.splitlines() if line.startswith("peer:")))
     return [json.loads(line) for line in text.stdout.splitlines() if line.startswith("{")]
 
@@ -127,43 +126,46 @@ def row(name, size, threads, seconds, rest=""):
           f"{size / middle:10.0f}  {rest}")
 
 
-def compare(benchmark, rounds):
+def compare(benchmark, rounds, most_threads):
     cores = sorted(os.sched_getaffinity(0))
-    # The last core: the first one serves most interrupts.
-    cores.reverse()
-    sizes = [64, 256]
-    plan = [1] + ([2] if len(cores) > 1 else [])
-    ours, peers, facts, memory = {}, {}, {}, {}
+    cores.reverse()  # the first one serves most interrupts
+    keys = [(threads, size) for threads in (1, 2) if threads <= most_threads for size in (64, 256)]
+    ours, facts, peers = {key: [] for key in keys}, {key: [] for key in keys}, {key: {} for key in keys}
+    names, memory = {key: [] for key in keys}, 0
     for number in range(rounds):
-        for threads in plan:
-            for size, (seconds, flops, share, megabytes) in run_ours(benchmark, threads, sizes, cores).items():
-                ours.setdefault((threads, size), []).append(seconds)
-                facts.setdefault((threads, size), []).append((flops, share, megabytes))
-            for found in run_peer(threads, sizes, cores):
-                key = threads, found["batch"]
-                peers.setdefault(key, {}).setdefault(found["name"], []).append(found["seconds"])
-                memory[key] = found["megabytes"]
-        print(f"peer: round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+        for key in keys:
+            seconds, *rest = run_ours(benchmark, *key, cores)
+            ours[key].append(seconds)
+            facts[key].append(rest)
+            found = run_peer(*key, cores, names[key])
+            for one in found:
+                peers[key].setdefault(one["name"], []).append(one["seconds"])
+                memory = max(memory, one["megabytes"])
+            best = min(one["seconds"] for one in found)
+            names[key] = names[key] or [one["name"] for one in found if one["seconds"] < NEAR * best]
+            print(f"peer: round {number + 1} of {rounds}, {key[0]} threads, batch {key[1]}, load "
+                  f"{os.getloadavg()[0]:.1f}: {seconds * 1e6:.0f} and {best * 1e6:.0f} us", file=sys.stderr, flush=True)
     print(f"{'':42} batch threads   us/step   least-most   samples/s")
-    for key in sorted(ours):
+    for key in keys:
         threads, size = key
-        best = min(peers[key].items(), key=lambda item: statistics.median(item[1]))[0]
-        ratio = statistics.median(peers[key][best]) / statistics.median(ours[key])
-        each = [b / a for a, b in zip(ours[key], peers[key][best])]
+        best = min(names[key], key=lambda name: statistics.median(peers[key][name]))
+        # Round by round, so that what slows one round down slows both sides: PyTorch's best of the round against ours.
+        each = [min(of_round) / a for a, of_round in zip(ours[key], zip(*(peers[key][name] for name in names[key])))]
         flops, share, megabytes = (statistics.median(column) for column in zip(*facts[key]))
         row("mtlx", size, threads, ours[key],
-            f"{ratio:.2f} x PyTorch's best ({min(each):.2f}-{max(each):.2f} by round), {flops / 1e9:.0f} GFLOP/s, "
+            f"{statistics.median(each):.2f} x PyTorch's best ({min(each):.2f}-{max(each):.2f} by round), "
+            f"{flops / 1e9:.0f} GFLOP/s, "
             f"{100 * share:.0f} % of the peak, {megabytes:.0f} MB")
         for name, seconds in peers[key].items():
             row("PyTorch " + name, size, threads, seconds, "<- best" if name == best else "")
-    print(f"PyTorch's process held up to {max(memory.values()):.0f} MB")
+    print(f"PyTorch's process held up to {memory:.0f} MB")
 
 
 def main():
     if len(sys.argv) > 3 and sys.argv[1] == "measure":
-        measure(int(sys.argv[2]), [int(size) for size in sys.argv[3:]])
-    elif len(sys.argv) in (2, 3):
-        compare(str(pathlib.Path(sys.argv[1]).resolve()), int(sys.argv[2]) if len(sys.argv) == 3 else 5)
+        measure(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+    elif len(sys.argv) == 4:
+        compare(str(pathlib.Path(sys.argv[1]).resolve()), int(sys.argv[2]), int(sys.argv[3]))
     else:
         sys.exit(__doc__)
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# usage: scripts/peer.sh [ROUNDS]
+# usage: scripts/peer.sh [ROUNDS [THREADS]]
 #
 # How many samples a second LeNet28 with two heads trains at, here and in PyTorch at its best settings: builds
-# bench/peer_lenet.cpp with -O3 -march=native, gets a Python with PyTorch (scripts/oracle/venv.sh), runs both in turn for
-# ROUNDS rounds (5) on one core and on two, and prints one table. It wants a machine that does nothing else.
+# bench/peer_lenet.cpp with -O3 -march=native, gets a Python with PyTorch (scripts/oracle/venv.sh), runs both in turn
+# for ROUNDS rounds (5), on one core, and on two too if THREADS is 2, and prints one table. It wants a machine that does
+# nothing else: with two threads on busy cores PyTorch takes many times as long.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -28,4 +29,4 @@ echo "mtlx: $("${CXX:-g++}" --version | head -n 1), -std=c++20 $flags -march=nat
 "$python" -c 'import platform, torch
 print("peer: PyTorch", torch.__version__, "Python", platform.python_version(), torch.backends.cpu.get_cpu_capability()
       if hasattr(torch.backends, "cpu") else "")'
-PYTHONDONTWRITEBYTECODE=1 "$python" bench/peer_lenet.py "$build/bench/bench_peer_lenet" "${1:-5}"
+PYTHONDONTWRITEBYTECODE=1 "$python" bench/peer_lenet.py "$build/bench/bench_peer_lenet" "${1:-5}" "${2:-1}"

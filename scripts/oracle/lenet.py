@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The LeNets of tests/training/oracle_lenet.hpp in PyTorch, with parameters in mtlx's order, and what dump.cpp wrote."""
+"""The LeNets of tests/training/oracle_lenet.hpp in PyTorch, parameters in mtlx's order, and what dump.cpp wrote."""
 
 import pathlib
 

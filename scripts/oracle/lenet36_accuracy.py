@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """usage: lenet36_accuracy.py DUMP SEEDS EPOCHS
 
-The accuracy to expect of LeNet36 with hard sharing: trains in PyTorch on what `dump DUMP pairs 36 SEEDS` wrote (the same
-pairs and first parameters; the order of the pairs is PyTorch's own), Adam 1e-3, batches of 256, one thread. mtlx's side
-is `dump DUMP accuracy SEEDS EPOCHS`; the means over seeds should be less than half a point apart."""
+The accuracy to expect of LeNet36 with hard sharing: trains in PyTorch on what `dump DUMP pairs 36 SEEDS` wrote (the
+same pairs and first parameters; the order of the pairs is PyTorch's own), Adam 1e-3, batches of 256, one thread. mtlx's
+side is `dump DUMP accuracy SEEDS EPOCHS`; the means over seeds should be less than half a point apart."""
 
 import sys
 import time

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """usage: lenet_adam.py [--check] DUMP STORED.csv
 
-Trains in PyTorch what `dump DUMP steps 28` wrote: the same parameters to begin with, the same batches in the same order,
-the sum of both tasks' cross-entropies, Adam as it is, one thread. Writes every step's losses, in float and in double, to
-STORED.csv; with --check it compares them with those that are there instead, and writes nothing."""
+Trains in PyTorch what `dump DUMP steps 28` wrote: the same parameters to begin with, the same batches in the same
+order, the sum of both tasks' cross-entropies, Adam as it is, one thread. Writes every step's losses, in float and in
+double, to STORED.csv; with --check it compares them with those that are there instead, and writes nothing."""
 
 import csv
 import io

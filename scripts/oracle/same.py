@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """usage: same.py STORED FOUND TOLERANCE
 
-Are two texts the same but for their numbers, and the numbers at most TOLERANCE apart (relative above 1, else absolute)?"""
+Are two texts the same but for their numbers, and these at most TOLERANCE apart (relative above 1, else absolute)?"""
 
 import pathlib
 import re

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # usage: scripts/oracle/venv.sh
 #
-# Makes sure that there is a Python with NumPy and PyTorch, in a virtual environment outside the tree, and prints the path
-# of its interpreter (the rest goes to standard error). Only the first call takes long: PyTorch is large. Where pip can't
-# have it, Debian's python3-torch serves. Knobs, by environment:
+# Makes sure that there is a Python with NumPy and PyTorch, in a virtual environment outside the tree, and prints the
+# path of its interpreter (the rest goes to standard error). Only the first call takes long: PyTorch is large. Where pip
+# can't have it, Debian's python3-torch serves. Knobs, by environment:
 #   MTLX_VENV     the virtual environment                   ($XDG_CACHE_HOME/mtlx-venv, else ~/.cache/mtlx-venv)
 #   PYTHON        the interpreter that makes it             (python3)
 #   MTLX_PIP=0    do not ask pip, use Debian's package

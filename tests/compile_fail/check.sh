@@ -16,8 +16,8 @@ export LC_ALL=C
 compiler=$1
 case=$2
 shift 2
-flags=(-std=c++20 -fsyntax-only -fmessage-length=0 "$@")
-warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+# Both compilations have the same flags, warnings too, so that one precompiled header serves them (precompile.sh).
+flags=(-std=c++20 -fsyntax-only -fmessage-length=0 -Wall -Wextra -Wpedantic -Wshadow -Wconversion "$@")
 
 fail() {
   printf 'FAILED %s: %s\n' "$(basename "$case")" "$1"
@@ -39,7 +39,7 @@ count=$(grep -cF 'error:' <<<"$answer" || true)
 [ "$count" -eq 1 ] || fail "$count lines with 'error:', expected one" "${errors:-$answer}"
 grep -qF -- "$sentence" <<<"$errors" || fail "the error is not '$sentence'" "$errors"
 
-if ! answer=$("$compiler" "${flags[@]}" "${warnings[@]}" -DMTLX_FIXED "$case" 2>&1); then
+if ! answer=$("$compiler" "${flags[@]}" -DMTLX_FIXED "$case" 2>&1); then
   fail "the corrected form does not compile" "$answer"
 fi
 [ -z "$answer" ] || fail "the corrected form compiles with warnings" "$answer"

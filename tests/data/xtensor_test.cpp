@@ -70,7 +70,7 @@ TEST_CASE("inputs of other dimensions are refused") {
   CHECK(error_of([] { inputs_from(xt::xarray<float>(xt::zeros<float>({4}))); }) ==
         Contains("1 dimensions, expected 2"));
   CHECK(error_of([] { inputs_from(xt::xarray<float>(xt::zeros<float>({4, 2, 2}))); }) == Contains("3 dimensions"));
-  CHECK(error_of([] { inputs_from(xt::xarray<float>(xt::zeros<float>({4, 0}))); }) == Contains("shape 0 x 1 x 1"));
+  CHECK(error_of([] { inputs_from(xt::xarray<float>(xt::zeros<float>({4, 0}))); }) == Contains("shape 0, expected"));
   const xt::xtensor<float, 2> bad{{1, 2}, {std::bit_cast<float>(0x7F800000U), 4}};
   CHECK(error_of([&] { inputs_from(bad); }) == Contains("sample 1 has feature 0 infinite"));
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mtlx/core/error.hpp>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace mtlx {
@@ -37,38 +38,23 @@ class Crew {
   /// the first such job is thrown on; jobs after it may or may not have been done.
   template <class Work>
   void run(std::size_t jobs, Work&& work) {
-    if (threads_ == 1 || jobs <= 1) {
-      for (std::size_t job = 0; job < jobs; ++job) work(job, std::size_t{0});
-      return;
-    }
-    Shared& s = *shared_;
-    s.work = [](void* function, std::size_t job, std::size_t worker) {
-      (*static_cast<std::remove_reference_t<Work>*>(function))(job, worker);
+    const auto call = [](const void* function, std::size_t job, std::size_t worker) {
+      (*static_cast<const std::remove_reference_t<Work>*>(function))(job, worker);
     };
-    s.function = const_cast<void*>(static_cast<const void*>(&work));  // NOLINT: constness returns in the call above
-    s.jobs = jobs;
-    s.failed_job = jobs;
-    s.failure = nullptr;
-    s.next.store(0, std::memory_order_relaxed);
-    s.busy.store(threads_ - 1, std::memory_order_relaxed);
-    s.round.fetch_add(1, std::memory_order_release);
-    s.round.notify_all();
-    take_jobs(s, 0);
-    for (std::size_t left = s.busy.load(std::memory_order_acquire); left != 0;
-         left = s.busy.load(std::memory_order_acquire))
-      rest(s.busy, left);
-    if (s.failure) std::rethrow_exception(s.failure);
+    share_out(jobs, call, &work);
   }
 
  private:
+  using Call = void (*)(const void* work, std::size_t job, std::size_t worker);
+
   struct Shared {
     std::atomic<std::size_t> round{0};
     std::atomic<std::size_t> next{0};
     std::atomic<std::size_t> busy{0};
     std::atomic<bool> leave{false};
     std::size_t jobs = 0;
-    void (*work)(void*, std::size_t, std::size_t) = nullptr;
-    void* function = nullptr;
+    Call call = nullptr;
+    const void* work = nullptr;
     std::atomic_flag failing;
     std::size_t failed_job = 0;
     std::exception_ptr failure;
@@ -92,10 +78,33 @@ class Crew {
     value.wait(seen, std::memory_order_acquire);
   }
 
+  // One function for work of every type: little to compile.
+  [[gnu::noinline]] void share_out(std::size_t jobs, Call call, const void* work) {
+    if (threads_ == 1 || jobs <= 1) {
+      for (std::size_t job = 0; job < jobs; ++job) call(work, job, 0);
+      return;
+    }
+    Shared& s = *shared_;
+    s.call = call;
+    s.work = work;
+    s.jobs = jobs;
+    s.failed_job = jobs;
+    s.failure = nullptr;
+    s.next.store(0, std::memory_order_relaxed);
+    s.busy.store(threads_ - 1, std::memory_order_relaxed);
+    s.round.fetch_add(1, std::memory_order_release);
+    s.round.notify_all();
+    take_jobs(s, 0);
+    for (std::size_t left = s.busy.load(std::memory_order_acquire); left != 0;
+         left = s.busy.load(std::memory_order_acquire))
+      rest(s.busy, left);
+    if (s.failure) std::rethrow_exception(s.failure);
+  }
+
   static void take_jobs(Shared& s, std::size_t worker) {
     for (std::size_t job = s.next.fetch_add(1); job < s.jobs; job = s.next.fetch_add(1)) {
       try {
-        s.work(s.function, job, worker);
+        s.call(s.work, job, worker);
       } catch (...) {
         while (s.failing.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
         if (job < s.failed_job) s.failed_job = job, s.failure = std::current_exception();

@@ -165,8 +165,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   // What a probe sees of a step.
   class Session final : public ProbeSession<Scalar> {
    public:
-    Session(Learner& learner, Back& backend, const Data& data, std::span<const Part> parts, backend::Draws draws,
-            const Step& step)
+    [[gnu::cold]] Session(Learner& learner, Back& backend, const Data& data, std::span<const Part> parts,
+                          backend::Draws draws, const Step& step)
         : learner_(learner),
           backend_(backend),
           data_(data),
@@ -195,34 +195,28 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
       else
         return {};
     }
-    std::span<const double> losses_at(const typename ProbeSession<Scalar>::Edit& edit) override {
-      return look(data_, edit, draws_, true);
+    [[gnu::cold]] std::span<const double> losses_at(const Edit<Scalar>& edit) override {
+      look(data_, edit, draws_, true);
+      return learner_.losses_;
     }
-    std::vector<double> losses_at(const typename ProbeSession<Scalar>::Edit& edit,
-                                  const data::DataSet& held_out) override {
-      const Data data(held_out, data_.streams().front().inputs->shape(), {});
-      std::vector<std::vector<std::uint32_t>> all;
-      std::vector<Part> parts;
-      for (const auto& stream : data.streams()) {
-        auto& order = all.emplace_back(stream.inputs->size());
-        for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-        parts.push_back({all.size() - 1, order});
-      }
-      for (std::size_t s = 0; s < parts.size(); ++s) parts[s].samples = all[s];
-      learner_.plan(backend_, data, parts);
-      const auto found = look(data, edit, {}, false);
+    [[gnu::cold]] std::span<const double> losses_at(const Edit<Scalar>& edit, const data::DataSet& held_out) override {
+      const Data data(held_out, Net::in, {});
+      std::vector<std::size_t> sizes;
+      for (const auto& stream : data.streams()) sizes.push_back(stream.inputs->size());
+      Sampler whole(sizes, {.batch_size = data.size(), .shuffle = false});
+      whole.begin(0);
+      learner_.plan(backend_, data, whole.next());
+      look(data, edit, {}, false);
       learner_.plan(backend_, data_, parts_);  // back to the step's batch
-      return {found.begin(), found.end()};
+      return learner_.losses_;
     }
 
    private:
-    std::span<const double> look(const Data& data, const typename ProbeSession<Scalar>::Edit& edit,
-                                 backend::Draws draws, bool training) {
+    void look(const Data& data, const Edit<Scalar>& edit, backend::Draws draws, bool training) {
       std::copy_n(learner_.parameters_.data(), Net::parameters, edited_.data());
       edit(edited_.span());
       learner_.run_slots(backend_, data, edited_.data(), draws, false, training);
       learner_.sum_losses();
-      return learner_.losses_;
     }
 
     Learner& learner_;

@@ -3,9 +3,9 @@
 // on the same batch with the same random draws or on held-out data; the model's own parameters are never touched.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <mtlx/core/task_set.hpp>
 #include <mtlx/data/data_set.hpp>
 #include <span>
@@ -56,13 +56,27 @@ class Observer {
   virtual void on_end() {}
 };
 
+/// Any callable that changes a copy of the flat parameter vector, for the time of one call.
+template <class Scalar>
+class Edit {
+ public:
+  template <class Function>
+    requires std::invocable<const Function&, std::span<Scalar>>
+  Edit(const Function& function)  // NOLINT: a callable is an edit
+      : function_(&function),
+        call_([](const void* f, std::span<Scalar> parameters) { (*static_cast<const Function*>(f))(parameters); }) {}
+
+  void operator()(std::span<Scalar> parameters) const { call_(function_, parameters); }
+
+ private:
+  const void* function_;
+  void (*call_)(const void*, std::span<Scalar>);
+};
+
 /// What a probe may ask in the middle of a step: after the gradients, before the update.
 template <class Scalar>
 class ProbeSession {
  public:
-  /// Changes a copy of the flat parameter vector.
-  using Edit = std::function<void(std::span<Scalar> parameters)>;
-
   virtual ~ProbeSession() = default;
   /// The step so far.
   virtual const Step& step() const = 0;
@@ -70,10 +84,11 @@ class ProbeSession {
   /// needs gradients; else empty.
   virtual std::span<const Scalar> parameters() const = 0;
   virtual std::span<const Scalar> gradient(std::size_t task) const = 0;
-  /// The losses of all tasks at edited parameters, on this step's batch, with its random draws.
-  virtual std::span<const double> losses_at(const Edit& edit) = 0;
+  /// The losses of all tasks at edited parameters, on this step's batch, with its random draws. Valid until the next
+  /// call; 0 for a task without labels.
+  virtual std::span<const double> losses_at(const Edit<Scalar>& edit) = 0;
   /// The same on other data, all of it, evaluating (no dropout).
-  virtual std::vector<double> losses_at(const Edit& edit, const data::DataSet& held_out) = 0;
+  virtual std::span<const double> losses_at(const Edit<Scalar>& edit, const data::DataSet& held_out) = 0;
 };
 
 /// Asks for losses at other parameters while a model trains.
