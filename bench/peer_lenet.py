@@ -154,8 +154,7 @@ def compare(benchmark, rounds, most_threads):
         flops, share, megabytes = (statistics.median(column) for column in zip(*facts[key]))
         row("mtlx", size, threads, ours[key],
             f"{statistics.median(each):.2f} x PyTorch's best ({min(each):.2f}-{max(each):.2f} by round), "
-            f"{flops / 1e9:.0f} GFLOP/s, "
-            f"{100 * share:.0f} % of the peak, {megabytes:.0f} MB")
+            f"{flops / 1e9:.0f} GFLOP/s, {100 * share:.0f} % of the peak, {megabytes:.0f} MB")
         for name, seconds in peers[key].items():
             row("PyTorch " + name, size, threads, seconds, "<- best" if name == best else "")
     print(f"PyTorch's process held up to {memory:.0f} MB")

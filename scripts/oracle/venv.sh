@@ -48,6 +48,10 @@ apt() {
 
 # make_venv PYTHON [OPTION...]
 make_venv() {
+  if [ -e "$folder" ] && [ ! -e "$folder/pyvenv.cfg" ]; then
+    echo "python: $folder is there and is no virtual environment" >&2
+    return 1
+  fi
   rm -rf "$folder"
   mkdir -p "$(dirname "$folder")"
   "$@" "$folder"

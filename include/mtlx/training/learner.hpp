@@ -70,7 +70,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   using Part = Sampler::Part;
 
   /// Draws the first parameters from the seed. `stream` tells the networks of one model apart.
-  Learner(TaskSet members, std::uint64_t seed, std::uint64_t stream, Balancing balancer, Optimizing optimizer)
+  [[gnu::cold]] Learner(TaskSet members, std::uint64_t seed, std::uint64_t stream, Balancing balancer,
+                        Optimizing optimizer)
       : members_(members),
         seed_(seed),
         stream_(stream),
@@ -89,8 +90,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
 
   /// One training step on the given samples. `where` names epoch and step; what becomes known is filled in, and stays
   /// valid until the next step. Throws `Error`, parameters unchanged, if a loss is not finite.
-  Step step(Back& backend, const Data& data, std::span<const Part> parts, Step where,
-            std::span<Probe<Scalar>* const> probes = {}) {
+  [[gnu::noinline]] Step step(Back& backend, const Data& data, std::span<const Part> parts, Step where,
+                              std::span<Probe<Scalar>* const> probes = {}) {
     plan(backend, data, parts);
     const TaskSet present = present_;
     const backend::Draws draws = step_draws();
@@ -127,8 +128,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
 
   /// The outputs of every task in the set for samples [first, first + count) of the inputs: task t's go to
   /// outputs[t] : (count, outputs).
-  void predict(Back& backend, const data::Inputs& inputs, std::size_t first, std::size_t count, TaskSet set,
-               const std::array<Scalar*, tasks>& outputs) {
+  [[gnu::noinline]] void predict(Back& backend, const data::Inputs& inputs, std::size_t first, std::size_t count,
+                                 TaskSet set, const std::array<Scalar*, tasks>& outputs) {
     prepare(backend);
     const std::size_t slices = (count + width - 1) / width;
     backend.run(slices, [&](std::size_t slice, std::size_t worker) {

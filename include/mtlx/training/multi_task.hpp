@@ -66,7 +66,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
   /// Trains on the data; called again, goes on with the next epochs' order. Throws `Error` if the data do not fit the
   /// model, an option is out of range, or a loss is not finite.
-  void fit(const data::DataSet& data, const FitOptions& options = {}) {
+  [[gnu::cold]] void fit(const data::DataSet& data, const FitOptions& options = {}) {
     const typename Learner::Data bound(data, In::shape, TaskSet::first(tasks));
     for (std::size_t g = 0; g < networks_.size(); ++g) fit(networks_[g], bound, options);
     epochs_done_ += options.epochs;
@@ -74,7 +74,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
   /// Loss and metric of every task on the data; a task that the data set has no labels for gets NaN. Throws `Error` if
   /// the data do not fit the model.
-  Scores<TaskList> evaluate(const data::DataSet& data) {
+  [[gnu::cold]] Scores<TaskList> evaluate(const data::DataSet& data) {
     const typename Learner::Data bound(data, In::shape, {});
     std::tuple<Judge<Task>...> judges;
     for (const auto& stream : bound.streams())
@@ -91,7 +91,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   }
 
   /// Every task's answers. Throws `Error` if the inputs' shape is not the model's.
-  Predictions<TaskList> predict(const data::Inputs& inputs) {
+  [[gnu::cold]] Predictions<TaskList> predict(const data::Inputs& inputs) {
     if (!(inputs.shape() == In::shape))
       fail("predict: the inputs are ", inputs.shape(), ", and the model takes ", In::shape);
     std::array<std::vector<float>, tasks> all;
@@ -181,7 +181,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
   // function(first, count, outputs of each task) for block after block of the inputs.
   template <class Function>
-  void for_each_block(const data::Inputs& inputs, Function&& function) {
+  [[gnu::cold]] void for_each_block(const data::Inputs& inputs, Function&& function) {
     std::array<std::vector<Scalar>, tasks> outputs;
     std::array<Scalar*, tasks> pointers;
     for (std::size_t t = 0; t < tasks; ++t) {
@@ -196,7 +196,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     }
   }
 
-  void fit(Learner& network, const typename Learner::Data& data, const FitOptions& options) {
+  [[gnu::cold]] void fit(Learner& network, const typename Learner::Data& data, const FitOptions& options) {
     // Streams without a label for the network's tasks are not dealt out.
     std::vector<std::size_t> streams, sizes;
     for (std::size_t s = 0; s < data.streams().size(); ++s)
