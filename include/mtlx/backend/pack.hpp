@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -135,16 +136,22 @@ struct Pack {
     return x.apply([](const auto& a) { return a.tanh(); });
   }
 
-  /// The sum over the samples, in a fixed order.
-  friend T sum(Pack x) {
-    T part[size];
-    x.store(part);
-    for (int half = size / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) part[i] += part[i + half];
-    return part[0];
-  }
+  /// The sum over the samples, in a fixed order: halves are added until one number is left.
+  friend T sum(Pack x) { return fold<size / 2>(x.v)[0]; }
 
  private:
+  template <int half>
+  static Vector fold(Vector v) {
+    if constexpr (half == 0)
+      return v;
+    else
+      return fold<half / 2>(v + rotated<half>(v, std::make_integer_sequence<int, size>{}));
+  }
+  template <int by, int... lane>
+  static Vector rotated(Vector v, std::integer_sequence<int, lane...>) {
+    return __builtin_shufflevector(v, v, ((lane + by) % size)...);
+  }
+
   // Square roots of as many numbers as `apply` hands on, in place.
   static void exact_roots(T* numbers) {
 #if defined(__AVX__)
