@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <mtlx/core/error.hpp>
+#include <mtlx/core/file.hpp>
 #include <mtlx/core/scalar.hpp>
 #include <string>
 #include <utility>
@@ -151,13 +152,7 @@ class Results {
   }
 
   /// Writes `json()` to a file. Throws `Error` if that fails.
-  void write_json(const std::string& path) const {
-    const std::string text = json();
-    std::FILE* file = std::fopen(path.c_str(), "wb");
-    if (file == nullptr) fail("results: cannot write ", path);
-    const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-    if (std::fclose(file) != 0 || !written) fail("results: writing ", path, " failed");
-  }
+  void write_json(const std::string& path) const { write_file(path, json()); }
 
  private:
   static std::string formatted(const char* format, double number) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <mtlx/core/error.hpp>
+#include <mtlx/core/file.hpp>
 #include <mtlx/core/scalar.hpp>
 #include <mtlx/training/observer.hpp>
 #include <string>
@@ -63,13 +64,7 @@ class History : public Observer {
   }
 
   /// Writes `csv()` to a file. Throws `Error` if that fails.
-  void write_csv(const std::string& path) const {
-    const std::string text = csv();
-    std::FILE* file = std::fopen(path.c_str(), "wb");
-    if (file == nullptr) fail("history: cannot write ", path);
-    const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-    if (std::fclose(file) != 0 || !written) fail("history: writing ", path, " failed");
-  }
+  void write_csv(const std::string& path) const { write_file(path, csv()); }
 
  private:
   static void add(std::string& text, double number) {
