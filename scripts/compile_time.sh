@@ -24,8 +24,8 @@ median() { sort -n | awk '{n[NR] = $1} END {print n[int((NR + 1) / 2)]}'; }
 
 for ((round = 0; round < rounds; ++round)); do
   seconds "$folder/eigen.cpp" >>"$folder/eigen"
-  seconds examples/first_model.cpp >>"$folder/model"
+  seconds examples/01_first_model.cpp >>"$folder/model"
 done
 awk -v eigen="$(median <"$folder/eigen")" -v model="$(median <"$folder/model")" -v compiler="$compiler" 'BEGIN {
-  printf "%s -O2 -march=native: <Eigen/Core> %.2f s, examples/first_model.cpp %.2f s, %.2f times\n",
+  printf "%s -O2 -march=native: <Eigen/Core> %.2f s, examples/01_first_model.cpp %.2f s, %.2f times\n",
          compiler, eigen, model, model / eigen }'
