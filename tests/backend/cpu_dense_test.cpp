@@ -19,8 +19,8 @@ struct Sizes {
 }  // namespace
 
 // One, odd, around a register and a tile, and the sizes of LeNet.
-TEST_CASE_TEMPLATE("dense products", Size, Sizes<1, 1>, Sizes<1, 5>, Sizes<3, 5>, Sizes<5, 1>, Sizes<7, 16>,
-                   Sizes<37, 10>, Sizes<130, 33>, Sizes<320, 50>, Sizes<9, 65>) {
+TEST_CASE_TEMPLATE("dense products", Size, Sizes<1, 1>, Sizes<1, 5>, Sizes<3, 5>, Sizes<5, 1>, Sizes<50, 1>,
+                   Sizes<33, 3>, Sizes<7, 16>, Sizes<37, 10>, Sizes<130, 33>, Sizes<320, 50>, Sizes<9, 65>) {
   for (const auto& report :
        {Size::template check<backend::Cpu<float>>(), Size::template check<backend::Cpu<double>>()}) {
     CHECK_MESSAGE(report.ok(), report.text());

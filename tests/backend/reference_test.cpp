@@ -73,6 +73,22 @@ TEST_CASE("pooling: first of equals, NaN wins, windows overlap") {
   CHECK(y[3] == 3);
 }
 
+TEST_CASE("embedding: a row for each id, none for what is no id") {
+  const Numbers weight{1, 2, 3, 4, 5, 6}, ids{2, 0, 2}, dy{1, 2, 3, 10, 20, 30};
+  Numbers y(6), dweight(6, 1);
+  S::embedding_forward<3, 2, 3>(weight.data(), {ids.data()}, {y.data()});
+  CHECK(y == Numbers{5, 1, 5, 6, 2, 6});
+  S::embedding_backward<3, 2, 3>({ids.data()}, {dy.data()}, dweight.data());
+  CHECK(dweight == Numbers{3, 21, 1, 1, 5, 41});
+  const Numbers broken{3, 1, -1};
+  S::embedding_forward<3, 2, 3>(weight.data(), {broken.data()}, {y.data()});
+  for (const std::size_t i : {0U, 2U, 3U, 5U}) CHECK(std::isnan(y[i]));
+  CHECK(y[1] == 3);
+  CHECK(y[4] == 4);
+  S::embedding_backward<3, 2, 3>({broken.data()}, {dy.data()}, dweight.data());
+  CHECK(dweight == Numbers{3, 21, 3, 21, 5, 41});
+}
+
 TEST_CASE("the reference obeys the laws of backends") {
   const auto report = testing::check_backend<backend::Reference>([] { return backend::Reference(); });
   CHECK_MESSAGE(report.ok(), report.text());

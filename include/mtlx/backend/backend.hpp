@@ -6,13 +6,14 @@
 // and lets `run` spread them over the workers; nothing above this floor touches memory by itself or names a backend.
 //
 // Shapes. A view holds (features, width). Parameters are plain pointers into the flat vector; weight of a dense layer
-// (inputs, outputs), of a convolution (filters, channels, kernel, kernel).
+// (inputs, outputs), of a convolution (filters, channels, kernel, kernel), of an embedding (ids, dimensions), whose x are
+// ids : (places, width), whole numbers held as scalars. What is no id reads nothing: its y is NaN, its row has no gradient.
 //
 // Assign or accumulate. Primitives assign y and dx, and add to dweight and dbias.
 //
 // Laws, checked by testing/backend_laws.hpp against `Reference`: every primitive agrees to rounding, at any number of
 // samples in the slice; a sample's result does not depend on its neighbours; `update` gives the same bits however its
-// range is cut; `dot` and `run` give the same bits for any number of workers.
+// range is cut; `gram` and `run` give the same bits for any number of workers.
 //
 // The smallest type that models it is `Reference` (reference.hpp): plain loops over one sample.
 #pragma once
@@ -46,6 +47,8 @@ concept SliceOf =
       S::template convolution_backward_parameters<Convolution{{1, 1, 1}, {}, 1}>(c, c, p, p);
       S::template max_pool_forward<Pooling{{1, 1, 1}, {}}>(c, v, v);
       S::template max_pool_backward<Pooling{{1, 1, 1}, {}}>(c, c, v);
+      S::template embedding_forward<1, 1, 1>(q, c, v);
+      S::template embedding_backward<1, 1, 1>(c, c, p);
       S::for_each_lane([](auto) {});
     };
 
@@ -55,11 +58,12 @@ concept SliceOf =
 template <class B>
 concept Backend =
     Policy<B> && B::kind == Kind::backend && backend::SliceOf<typename B::template Slice<1>> &&
-    requires(B& b, std::span<typename B::Scalar> v, std::span<const typename B::Scalar> c) {
+    requires(B& b, std::span<typename B::Scalar> v, std::span<const typename B::Scalar> c,
+             std::span<const typename B::Scalar* const> rows, double* g) {
       typename B::Options;
       { b.workers() } -> std::convertible_to<std::size_t>;
       b.run(std::size_t{}, [](std::size_t, std::size_t) {});
-      { B::dot(c, c) } -> std::convertible_to<double>;
+      B::gram(rows, std::size_t{}, g);
       B::axpy(typename B::Scalar{}, c, v);
       B::template update<1>(std::size_t{}, v.data(), c.data(), v.data(), std::size_t{}, [](auto&, auto, auto&) {});
     };

@@ -6,6 +6,8 @@
 #include <mtlx/backend/backend.hpp>
 #include <mtlx/backend/cpu_convolution.hpp>
 #include <mtlx/backend/cpu_dense.hpp>
+#include <mtlx/backend/cpu_embedding.hpp>
+#include <mtlx/backend/cpu_gram.hpp>
 #include <mtlx/backend/cpu_pooling.hpp>
 #include <mtlx/backend/pack.hpp>
 #include <mtlx/backend/sample.hpp>
@@ -98,6 +100,14 @@ struct CpuSlice {
   static void max_pool_backward(ConstView winner, ConstView dy, View dx) {
     backend::max_pool_backward<T, Width, P>(winner.data, dy.data, dx.data);
   }
+  template <int Ids, int Dimensions, int Places>
+  static void embedding_forward(const T* weight, ConstView x, View y) {
+    backend::embedding_forward<T, Width, Ids, Dimensions, Places>(weight, x.data, y.data);
+  }
+  template <int Ids, int Dimensions, int Places>
+  static void embedding_backward(ConstView x, ConstView dy, T* dweight) {
+    backend::embedding_backward<T, Width, Ids, Dimensions, Places>(x.data, dy.data, dweight);
+  }
 
   /// One register of samples of a slice.
   struct Lane {
@@ -160,11 +170,13 @@ class Cpu {
   static void update(std::size_t count, T* parameters, const T* gradient, T* state, std::size_t stride,
                      const Function& function) {
     constexpr std::size_t step = lanes<T>;
-    const auto block = [&](T* p, const T* g, const std::array<T*, States>& s) {
+    // A copy whose address nobody has: its constants stay in registers over the stores.
+    const Function rule = function;
+    const auto block = [&, rule](T* p, const T* g, const std::array<T*, States>& s) {
       Pack<T> parameter = Pack<T>::load(p);
       std::array<Pack<T>, States> states;
       for (std::size_t i = 0; i < States; ++i) states[i] = Pack<T>::load(s[i]);
-      function(parameter, Pack<T>::load(g), states);
+      rule(parameter, Pack<T>::load(g), states);
       parameter.store(p);
       for (std::size_t i = 0; i < States; ++i) states[i].store(s[i]);
     };
@@ -188,18 +200,8 @@ class Cpu {
     for (std::size_t i = 0; i < States; ++i) std::copy_n(tail[i + 2], left, state + i * stride + at);
   }
 
-  /// The inner product, in double, in an order that depends on the size alone.
-  [[gnu::noinline]] static double dot(std::span<const T> a, std::span<const T> b) {
-    constexpr std::size_t ways = 16;
-    double part[ways] = {};
-    std::size_t i = 0;
-    for (; i + ways <= a.size(); i += ways)
-      for (std::size_t j = 0; j < ways; ++j) part[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
-    for (; i < a.size(); ++i) part[0] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-    for (std::size_t half = ways / 2; half > 0; half /= 2)
-      for (std::size_t j = 0; j < half; ++j) part[j] += part[j + half];
-    return part[0];
-  }
+  /// g[i * n + j] = <rows[i], rows[j]> for n rows of `size` numbers, in an order that depends on the size alone.
+  static void gram(std::span<const T* const> rows, std::size_t size, double* g) { GramProduct<T>::run(rows, size, g); }
 
   /// to += factor * from
   [[gnu::noinline]] static void axpy(T factor, std::span<const T> from, std::span<T> to) {

@@ -64,6 +64,41 @@ struct DenseProduct {
   }
 };
 
+/// The same as below for few outputs, whose lanes would be mostly empty: samples take the lanes, and as many weights as a
+/// register has are summed over their lanes together.
+template <class T, int Width, int In, int Out>
+struct NarrowWeightGradient {
+  static constexpr int packs = Width / lanes<T>;
+
+  // The `Count` weights from k * Out + n = first on.
+  template <int Count>
+  [[gnu::always_inline]] static void tile(const T* x, const T* dy, T* dweight, int first) {
+    Pack<T> sums[lanes<T>];
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes<T>; ++i) sums[i] = Pack<T>(T(0));
+    for (int p = 0; p < packs; ++p) {
+#pragma GCC unroll 16
+      for (int i = 0; i < Count; ++i)
+        sums[i] = fused(Pack<T>::load(x + (first + i) / Out * Width + p * lanes<T>),
+                        Pack<T>::load(dy + (first + i) % Out * Width + p * lanes<T>), sums[i]);
+    }
+    const Pack<T> total = Pack<T>::sums(sums);
+    if constexpr (Count == lanes<T>) {
+      (Pack<T>::load(dweight + first) + total).store(dweight + first);
+    } else {
+      T part[lanes<T>];
+      total.store(part);
+      for (int i = 0; i < Count; ++i) dweight[first + i] += part[i];
+    }
+  }
+
+  [[gnu::noinline]] static void run(const T* x, const T* dy, T* dweight) {
+    constexpr int even = In * Out / lanes<T> * lanes<T>;
+    for (int first = 0; first < even; first += lanes<T>) tile<lanes<T>>(x, dy, dweight, first);
+    if constexpr (even < In * Out) tile<In * Out - even>(x, dy, dweight, even);
+  }
+};
+
 /// dweight[k * Out + n] += sum_s x[k][s] dy[n][s]. Lanes of samples would need a sum over lanes for each weight, so the
 /// product is turned: dy is transposed, outputs take the lanes, and x is read as scalars from where it lies.
 template <class T, int Width, int In, int Out>
@@ -121,6 +156,7 @@ struct DenseWeightGradient {
   }
 
   static void run(const T* x, const T* dy, T* dweight) {
+    if constexpr (Out <= lanes<T> / 4) return NarrowWeightGradient<T, Width, In, Out>::run(x, dy, dweight);
     constexpr int even = Out / chunk * chunk;
     for (int n = 0; n < even; n += chunk) columns<chunk>(x, dy + n * Width, dweight + n);
     if constexpr (even < Out) columns<Out - even>(x, dy + even * Width, dweight + even);

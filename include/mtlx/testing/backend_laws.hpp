@@ -6,7 +6,7 @@
 //
 // Primitives agree with Reference to rounding at any width, assign y and dx whatever they held, add to dweight and
 // dbias, write nowhere else; what `load` takes, `store` gives back; `update` gives the same bits however its range is
-// cut; `dot` is right to rounding and the same bits each time; `run` does each job once and throws on the exception of
+// cut; `gram` is right to rounding and the same bits each time; `run` does each job once and throws on the exception of
 // the first job that threw.
 #pragma once
 
@@ -242,6 +242,27 @@ PoolingOutput run_pooling(const std::vector<double>& x, const std::vector<double
   return result;
 }
 
+/// Runs an embedding; dx stays empty, `input.x` are ids.
+template <class S, int Ids, int Dimensions, int Places>
+WeightedOutput run_embedding(const WeightedInput& input) {
+  using Run = Primitives<S>;
+  using T = typename S::Scalar;
+  constexpr std::size_t out = std::size_t{Dimensions} * Places, guard = 16;
+  WeightedOutput result;
+  const std::vector<T> weight = Run::scalars(input.weight);
+  std::vector<T> gradient(weight.size() + guard, static_cast<T>(input.start));
+  result.y = Run::map(input.x, Places, out, input.poison, result.intact,
+                      [&](Guarded<S>& x, Guarded<S>& y, std::size_t first, std::size_t count) {
+                        S::template embedding_forward<Ids, Dimensions, Places>(weight.data(), x.view(), y.view());
+                        Guarded<S> dy = Run::load(input.dy, out, first, count, true);
+                        S::template embedding_backward<Ids, Dimensions, Places>(x.view(), dy.view(), gradient.data());
+                      });
+  result.dweight.assign(gradient.begin(), gradient.end() - guard);
+  result.intact = result.intact && std::all_of(gradient.end() - guard, gradient.end(),
+                                               [&](T x) { return x == static_cast<T>(input.start); });
+  return result;
+}
+
 template <class S>
 void check_memory(Report& report) {
   using T = typename S::Scalar;
@@ -337,6 +358,37 @@ void check_update(Report& report, const BackendOptions& options) {
   }
 }
 
+// Inner products of n rows, the rows wherever they lie.
+template <class B, class Draw>
+void check_gram(Report& report, std::size_t n, std::size_t count, const std::string& name, Draw draw) {
+  using T = typename B::Scalar;
+  std::vector<std::vector<T>> row, moved;
+  std::vector<const T*> rows, elsewhere;
+  for (std::size_t i = 0; i < n; ++i) {
+    row.push_back(draw(20 + i));
+    moved.push_back(row[i]);
+    moved[i].insert(moved[i].begin(), T(7));
+  }
+  for (std::size_t i = 0; i < n; ++i) rows.push_back(row[i].data()), elsewhere.push_back(moved[i].data() + 1);
+  std::vector<double> got(n * n, not_a_number), again(n * n);
+  B::gram(rows, count, got.data());
+  B::gram(elsewhere, count, again.data());
+  report.expect_same("gram gives the same bits each time" + name, got, again, n);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) {
+      long double exact = 0, size = 0;
+      for (std::size_t k = 0; k < count; ++k) {
+        const long double product = static_cast<long double>(row[i][k]) * static_cast<long double>(row[j][k]);
+        exact += product;
+        size += std::abs(product);
+      }
+      // Up to 64 numbers may be added up in the scalar's own precision before double takes over.
+      const double bound = 64 * static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(size);
+      report.expect(std::abs(static_cast<double>(exact) - got[i * n + j]) <= bound, "gram" + name,
+                    "expected " + written(static_cast<double>(exact)) + ", got " + written(got[i * n + j]));
+    }
+}
+
 template <class B>
 void check_products(Report& report, const BackendOptions& options) {
   using T = typename B::Scalar;
@@ -348,21 +400,9 @@ void check_products(Report& report, const BackendOptions& options) {
       return result;
     };
     const std::vector<T> a = draw(9), b = draw(10);
-    long double exact = 0, size = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      exact += static_cast<long double>(a[i]) * static_cast<long double>(b[i]);
-      size += std::abs(static_cast<long double>(a[i]) * static_cast<long double>(b[i]));
-    }
-    const double got = B::dot(std::span<const T>(a), std::span<const T>(b));
     const std::string name = " (" + std::to_string(count) + ")";
-    report.expect(std::abs(static_cast<double>(exact) - got) <= 1e-13 * static_cast<double>(size), "dot" + name,
-                  "expected " + written(static_cast<double>(exact)) + ", got " + written(got));
-    // The bits must not depend on where the numbers lie.
-    std::vector<T> moved(count + 1);
-    std::copy(a.begin(), a.end(), moved.begin() + 1);
-    const double again = B::dot(std::span<const T>(moved).subspan(1), std::span<const T>(b));
-    report.expect(same(got, again), "dot gives the same bits each time" + name,
-                  "expected " + written(got) + ", got " + written(again));
+    for (const std::size_t n : std::initializer_list<std::size_t>{1, 2, 3, 4, 9})
+      check_gram<B>(report, n, count, name, draw);
     std::vector<T> sum = b;
     B::axpy(T(0.5), std::span<const T>(a), std::span<T>(sum));
     std::vector<double> expected(count);
@@ -442,7 +482,47 @@ Report check_pooling(const BackendOptions& options = {}) {
   return report;
 }
 
-/// Everything that is no matter of a layer's shape: memory, draws, update, dot, axpy and run. `make` makes a backend.
+/// The two primitives of an embedding: rows come out as they are, their gradients add up, and what is no id gives NaN and
+/// has no gradient.
+template <Backend B, int Ids, int Dimensions, int Places>
+Report check_embedding(const BackendOptions& options = {}) {
+  constexpr std::size_t samples = 35, out = std::size_t{Dimensions} * Places;
+  const std::string name = "embedding of " + std::to_string(Places) + " of " + std::to_string(Ids) + " ids in " +
+                           std::to_string(Dimensions) + " dimensions";
+  Report report(name);
+  std::vector<double> ids, weight = detail::normals(std::size_t{Ids} * Dimensions, options.seed, 12);
+  Random random(options.seed, Purpose::user, 11);
+  for (std::size_t i = 0; i < samples * Places; ++i) ids.push_back(random.below(Ids));
+  for (double& number : weight) number = static_cast<double>(static_cast<float>(number));
+  std::vector<double> broken = ids;
+  const double wrong[] = {-1, Ids, 0.5, 1e9, -3e38, 3e38, detail::not_a_number};
+  for (std::size_t i = 0; i < broken.size(); i += 5) broken[i] = wrong[i % 7];
+  const std::vector<double> dy = detail::normals(samples * out, options.seed, 13);
+  const auto make = []<class S>(std::type_identity<S>) { return &detail::run_embedding<S, Ids, Dimensions, Places>; };
+  for (const auto& slice : detail::on_slices<B>(make)) {
+    Report on(name + ", " + slice.name);
+    for (const auto& [x, kind] : {std::pair{&ids, ""}, std::pair{&broken, " where some are no ids"}}) {
+      detail::WeightedInput input{*x, dy, weight};
+      const auto truth = detail::run_embedding<backend::ReferenceSlice, Ids, Dimensions, Places>(input);
+      const auto got = slice.run(input);
+      on.expect(got.intact, "nothing beyond its place is written", "a guard was written over");
+      on.expect_same(std::string("y") + kind, truth.y, got.y, out);
+      on.expect_near(std::string("dweight") + kind, truth.dweight, got.dweight, options.rounding * slice.epsilon);
+      on.expect_same(std::string("dweight is the same bits each time") + kind, got.dweight, slice.run(input).dweight);
+      input.poison = detail::not_a_number;
+      input.start = 2;
+      const auto again = slice.run(input);
+      on.expect_same(std::string("y is assigned") + kind, got.y, again.y, out);
+      std::vector<double> added = got.dweight;
+      for (double& number : added) number += input.start;
+      on.expect_near(std::string("dweight is added to") + kind, added, again.dweight, options.rounding * slice.epsilon);
+    }
+    report.merge(on);
+  }
+  return report;
+}
+
+/// Everything that is no matter of a layer's shape: memory, draws, update, gram, axpy and run. `make` makes a backend.
 template <Backend B, class Make>
 Report check_backend(Make make, const BackendOptions& options = {}) {
   Report report("backend");

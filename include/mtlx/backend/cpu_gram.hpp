@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Inner products of every pair among some long rows, G = J Jᵀ. Tiles of pairs stay in registers over a run of columns;
+// inside a run sums are of the rows' own type, 32 products deep in each lane, and runs are added in double: the error is
+// that of the numbers themselves.
+#pragma once
+
+#include <mtlx/backend/pack.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+namespace mtlx::backend {
+inline namespace MTLX_ISA {
+
+/// Every pair's inner product among rows of T; see `run`.
+template <class T>
+class GramProduct {
+  static constexpr std::size_t wide = static_cast<std::size_t>(lanes<T>), run_length = 32 * wide, tile = 3;
+
+ public:
+  /// g[i * n + j] = <rows[i], rows[j]> for n rows of `size` numbers, in an order that depends on the size alone.
+  [[gnu::noinline]] static void run(std::span<const T* const> rows, std::size_t size, double* g) {
+    const std::size_t n = rows.size();
+    std::fill_n(g, n * n, 0.0);
+    for (std::size_t first = 0; first < size; first += run_length)
+      for (std::size_t i = 0; i < n; i += tile)
+        for (std::size_t j = i; j < n; j += tile) pairs(rows, first, std::min(run_length, size - first), i, j, g);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < i; ++j) g[i * n + j] = g[j * n + i];
+  }
+
+ private:
+  // A tile of pairs over a run of columns. Rows beyond the last repeat it and are not kept.
+  [[gnu::noinline]] static void pairs(std::span<const T* const> rows, std::size_t first, std::size_t count,
+                                      std::size_t i, std::size_t j, double* g) {
+    const std::size_t n = rows.size();
+    const T *a[tile], *b[tile];
+    for (std::size_t k = 0; k < tile; ++k) {
+      a[k] = rows[std::min(i + k, n - 1)] + first;
+      b[k] = rows[std::min(j + k, n - 1)] + first;
+    }
+    Pack<T> sums[tile][tile];
+#pragma GCC unroll 3
+    for (std::size_t k = 0; k < tile; ++k)
+#pragma GCC unroll 3
+      for (std::size_t l = 0; l < tile; ++l) sums[k][l] = Pack<T>(T(0));
+    const std::size_t even = count / wide * wide;
+    for (std::size_t c = 0; c < even; c += wide) add(a, b, c, sums);
+    if (even < count) {
+      T tail[2 * tile][wide] = {};
+      const T *left[tile], *right[tile];
+      for (std::size_t k = 0; k < tile; ++k) {
+        std::copy_n(a[k] + even, count - even, tail[k]);
+        std::copy_n(b[k] + even, count - even, tail[tile + k]);
+        left[k] = tail[k], right[k] = tail[tile + k];
+      }
+      add(left, right, 0, sums);
+    }
+    for (std::size_t k = 0; k < tile && i + k < n; ++k)
+      for (std::size_t l = 0; l < tile && j + l < n; ++l)
+        if (i + k <= j + l) g[(i + k) * n + j + l] += static_cast<double>(sum(sums[k][l]));
+  }
+
+  [[gnu::always_inline]] static void add(const T* const (&a)[tile], const T* const (&b)[tile], std::size_t c,
+                                         Pack<T> (&sums)[tile][tile]) {
+    Pack<T> right[tile];
+#pragma GCC unroll 3
+    for (std::size_t l = 0; l < tile; ++l) right[l] = Pack<T>::load(b[l] + c);
+#pragma GCC unroll 3
+    for (std::size_t k = 0; k < tile; ++k) {
+      const Pack<T> left = Pack<T>::load(a[k] + c);
+#pragma GCC unroll 3
+      for (std::size_t l = 0; l < tile; ++l) sums[k][l] = fused(left, right[l], sums[k][l]);
+    }
+  }
+};
+
+}  // namespace MTLX_ISA
+}  // namespace mtlx::backend
