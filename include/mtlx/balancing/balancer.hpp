@@ -4,7 +4,9 @@
 // A balancer is an aggregate of hyper-parameters with `kind = Kind::balancer` and
 //   static constexpr Needs needs;                                    what it must know before it can say its weights
 //   void weights(const Problem&, State&, std::span<double> w) const; assigns w, one for each task of the problem
-//   struct State;                                                    optional; what it remembers between steps
+//   struct State;                                                    optional; what it remembers between steps,
+//                                                                    trivially copyable
+//   void validate() const;                                           optional; throws `Error` if an option is wrong
 // What the weights mean follows from what it needs:
 //   Needs::nothing    weights of the losses, known before the step (equal, random, from earlier losses)
 //   Needs::losses     weights of the losses, from this batch's losses (costs a forward pass of its own)
@@ -19,6 +21,7 @@
 
 #include <cstddef>
 #include <mtlx/core/kind.hpp>
+#include <mtlx/core/policy_state.hpp>
 #include <mtlx/core/random.hpp>
 #include <mtlx/core/task_set.hpp>
 #include <span>
@@ -39,24 +42,11 @@ struct Problem {
   double g(std::size_t i, std::size_t j) const { return gram[i * tasks.count() + j]; }
 };
 
-/// The state of a balancer that remembers nothing.
-struct NoState {};
-
-namespace detail {
-template <class P>
-struct StateOf {
-  using type = NoState;
-};
-template <class P>
-  requires requires { typename P::State; }
-struct StateOf<P> {
-  using type = typename P::State;
-};
-}  // namespace detail
+using mtlx::NoState;
 
 /// The type of what a balancer remembers between steps.
 template <class P>
-using State = typename detail::StateOf<P>::type;
+using State = PolicyState<P>;
 
 }  // namespace mtlx::balancing
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cmath>
+#include <mtlx/core/options.hpp>
 #include <mtlx/core/scalar.hpp>
 #include <mtlx/optim/optimizer.hpp>
 
@@ -21,8 +22,16 @@ struct Adam {
   double epsilon = 1e-8;
   double weight_decay = 0;
 
-  auto rule(std::uint64_t step) const {
-    const double t = static_cast<double>(step);
+  [[gnu::cold]] void validate() const {
+    check_option("Adam: learning_rate", learning_rate);
+    check_option("Adam: beta1", beta1, {.most = 1, .most_too = false});
+    check_option("Adam: beta2", beta2, {.most = 1, .most_too = false});
+    check_option("Adam: epsilon", epsilon);
+    check_option("Adam: weight_decay", weight_decay);
+  }
+
+  auto rule(const Now& now) const {
+    const auto t = static_cast<double>(now.step);
     const double rate = learning_rate / (1 - std::pow(beta1, t));
     const double second = 1 / std::sqrt(1 - std::pow(beta2, t));
     return [*this, rate, second](auto& p, auto gradient, auto& state) {
