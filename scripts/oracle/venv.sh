@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # usage: scripts/oracle/venv.sh
 #
-# Makes sure that there is a Python with NumPy and PyTorch, in a virtual environment outside the tree, and prints the
-# path of its interpreter (the rest goes to standard error). Only the first call takes long: PyTorch is large. Where pip
-# can't have it, Debian's python3-torch serves. Knobs, by environment:
+# Makes sure that there is a Python with NumPy, PyTorch, scikit-learn, mpmath and safetensors, in a virtual environment
+# outside the tree, and prints the path of its interpreter (the rest goes to standard error). Only the first call takes
+# long: PyTorch is large. Where pip can't have them, Debian's packages serve (without safetensors). Knobs, by environment:
 #   MTLX_VENV     the virtual environment                   ($XDG_CACHE_HOME/mtlx-venv, else ~/.cache/mtlx-venv)
 #   PYTHON        the interpreter that makes it             (python3)
 #   MTLX_PIP=0    do not ask pip, use Debian's package
@@ -14,14 +14,14 @@ exec 3>&1 >&2 </dev/null
 
 folder=${MTLX_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/mtlx-venv}
 
-works() { "$folder/bin/python" -c 'import numpy, torch' 2>/dev/null; }
+works() { "$folder/bin/python" -c 'import numpy, torch, sklearn, mpmath' 2>/dev/null; }
 found() {
   "$folder/bin/python" -c 'import numpy, platform, torch; print("python: Python", platform.python_version(),
     "torch", torch.__version__, "numpy", numpy.__version__)'
   echo "$folder/bin/python" >&3
 }
 
-if works; then
+if works && { [ "${MTLX_PIP:-1}" = 0 ] || "$folder/bin/python" -c 'import safetensors' 2>/dev/null; }; then
   found
   exit 0
 fi
@@ -59,16 +59,19 @@ make_venv() {
 
 with_pip() {
   local python=${PYTHON:-python3}
+  local packages=(numpy torch scikit-learn mpmath safetensors)
+  # An environment that lacks some of them keeps the others.
+  if "$folder/bin/python" -m pip install --quiet --no-cache-dir "${packages[@]}" 2>/dev/null && works; then return; fi
   if ! make_venv "$python" -m venv 2>/dev/null; then
     apt python3-venv || return 1
     make_venv "$python" -m venv || return 1
   fi
-  echo "python: pip installs numpy and torch (several gigabytes)"
-  "$folder/bin/python" -m pip install --quiet --no-cache-dir numpy torch && works
+  echo "python: pip installs ${packages[*]} (several gigabytes)"
+  "$folder/bin/python" -m pip install --quiet --no-cache-dir "${packages[@]}" && works
 }
 
 with_debian() {
-  apt python3-torch python3-numpy python3-venv || return 1
+  apt python3-torch python3-numpy python3-sklearn python3-mpmath python3-venv || return 1
   make_venv /usr/bin/python3 -m venv --system-site-packages && works
 }
 

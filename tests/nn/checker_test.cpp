@@ -20,7 +20,7 @@ using NumberOf = typename std::remove_cvref_t<S>::Number;
 struct Right {
   static constexpr Shape output(Shape in) { return in; }
   static constexpr std::array<Parameter, 1> parameters(Shape in) {
-    return {Parameter{"weight", {static_cast<int>(in.size()), 1, 1, 1}, Role::weight, 1, 1, ones}};
+    return {Parameter{"weight", {static_cast<int>(in.size())}, Role::weight, 1, 1, ones}};
   }
   template <Shape In>
   static void forward_sample(const auto& s) {

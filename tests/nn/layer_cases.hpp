@@ -34,8 +34,8 @@ struct Soft {
   static constexpr std::string_view name = "Soft";
   static constexpr Shape output(Shape in) { return in; }
   static constexpr std::array<Parameter, 2> parameters(Shape in) {
-    return {Parameter{"scale", {in.channels, 1, 1, 1}, Role::norm, 1, 1, ones},
-            Parameter{"shift", {in.channels, 1, 1, 1}, Role::bias, 1, 1, zeros}};
+    return {Parameter{"scale", {in.channels}, Role::norm, 1, 1, ones},
+            Parameter{"shift", {in.channels}, Role::bias, 1, 1, zeros}};
   }
   template <Shape In>
   static void forward_sample(const auto& s) {
@@ -74,10 +74,11 @@ struct Neighbours {
   }
 };
 
-template <Layer L, Shape Input>
+/// The laws on Reference and `Backends`: Cpu in float and in double if none are named.
+template <Layer L, Shape Input, class... Backends>
 struct Case {
   using Type = L;
-  static testing::Report check() { return testing::check_layer<L, Input>(); }
+  static testing::Report check() { return testing::check_layer<L, Input, Backends...>(); }
 };
 
 inline constexpr Shape row{7}, image{2, 6, 5};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The defaults of what a layer may leave out, and some numbers worked out by hand.
-#include <mtlx/backend/cpu.hpp>
-#include <mtlx/backend/reference.hpp>
+#include "trip.hpp"
+
 #include <mtlx/nn/activation.hpp>
 #include <mtlx/nn/conv2d.hpp>
 #include <mtlx/nn/dense.hpp>
@@ -17,8 +17,8 @@
 
 using namespace mtlx;
 using namespace mtlx::nn;
-using S = backend::ReferenceSlice;
-using Numbers = std::vector<double>;
+using layers::Numbers;
+using layers::Trip;
 
 namespace {
 
@@ -41,32 +41,6 @@ static_assert(parameter_count<Twice>(Shape{4}) == 0 && saved<Twice>(Shape{4}) ==
 static_assert(name<Twice>() == "Layer" && name<Relu>() == "Relu");
 static_assert(check<Twice, Shape{4}>());
 
-/// One sample through a layer and back.
-template <Layer L, Shape In>
-struct Trip {
-  Numbers y, dx, dp;
-
-  Trip(Numbers x, const Numbers& parameters, Numbers dy, bool training = false)
-      : y(L::output(In).size()), dx(In.size()), dp(parameter_count<L>(In)) {
-    REQUIRE(x.size() == In.size());
-    REQUIRE(dy.size() == y.size());
-    REQUIRE(parameters.size() == dp.size());
-    Numbers kept(saved<L>(In)), scribbled(scratch<L>(In));
-    const backend::Draws draws{{1, 2}, 3, 4, 0};
-    forward<L, In, S>({parameters.data(), {x.data()}, {y.data()}, {kept.data()}, draws, training});
-    backward<L, In, true, S>({parameters.data(),
-                              {x.data()},
-                              {y.data()},
-                              {kept.data()},
-                              {dy.data()},
-                              {dx.data()},
-                              dp.data(),
-                              {scribbled.data()},
-                              draws,
-                              training});
-  }
-};
-
 }  // namespace
 
 TEST_CASE("Dense by hand") {
@@ -79,7 +53,7 @@ TEST_CASE("Dense by hand") {
 TEST_CASE("Dense says its parameters") {
   const auto list = parameters<Dense<5>>(Shape{2, 3, 4});
   CHECK(list[0].name == "weight");
-  CHECK(list[0].shape == std::array{24, 5, 1, 1});
+  CHECK(list[0].shape == std::array{24, 5, 0, 0});
   CHECK(list[0].role == Role::weight);
   CHECK(list[0].fan_in == 24);
   CHECK(list[0].fan_out == 5);
@@ -181,12 +155,18 @@ TEST_CASE("the parts of a chain lie one after the other") {
   static_assert(check<Chain, in>());
   CHECK(Chain::output(in) == Shape{3});
   std::vector<std::size_t> offsets, sizes;
-  for_each_parameter<Chain>(in, [&](const Parameter& parameter, std::size_t offset) {
+  std::vector<std::string> paths;
+  constexpr Path top{nullptr, "top"};
+  for_each_parameter<Chain>(in, top, [&](const Path& path, const Parameter& parameter, std::size_t offset) {
+    paths.push_back(path.text());
     offsets.push_back(offset);
     sizes.push_back(parameter.size());
   });
   CHECK(sizes == std::vector<std::size_t>{18, 2, 64, 8, 64, 8, 64, 8, 24, 3});
   CHECK(offsets == std::vector<std::size_t>{0, 18, 20, 84, 92, 156, 164, 228, 236, 260});
+  CHECK(paths == std::vector<std::string>{"top.0.weight", "top.0.bias", "top.2.weight", "top.2.bias", "top.3.0.weight",
+                                          "top.3.0.bias", "top.3.2.weight", "top.3.2.bias", "top.4.0.weight",
+                                          "top.4.0.bias"});
   CHECK(parameter_count<Chain>(in) == 263);
   std::vector<std::string> layers;
   std::size_t parameters = 0;

@@ -21,6 +21,16 @@ static_assert(!Task<int>);
 static_assert(Left::name.view() == "left" && Left::outputs == 3 && Left::Loss::targets(3) == 1);
 static_assert(Labels::Loss::targets(2) == 2 && Height::Loss::targets(2) == 2);
 
+// Other losses and metrics than by default.
+using Judged = Classification<"left", 3, nn::SoftmaxCrossEntropy, nn::Metrics<nn::Accuracy>>;
+using Spread = Regression<"height", 2, nn::MeanSquaredError, nn::Metrics<nn::AbsoluteError, nn::RootMeanSquaredError>>;
+static_assert(check_each_task<Tasks<Left, Labels, Height, Judged, Spread>>());
+static_assert(Spread::Metric::name == "mae" && Spread::Metric::count == 2 && !Spread::Metric::higher_is_better);
+static_assert(std::is_same_v<nn::MetricsOf<nn::Accuracy>, Judged::Metric>);
+static_assert(!Task<Classification<"left", 3, nn::Accuracy>>);
+static_assert(!Task<Classification<"left", 3, nn::SoftmaxCrossEntropy, nn::SoftmaxCrossEntropy>>);
+static_assert(!Task<Classification<"left", 3, nn::SoftmaxCrossEntropy, nn::Metrics<nn::Accuracy, nn::Accuracy>>>);
+
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 

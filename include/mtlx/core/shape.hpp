@@ -16,6 +16,12 @@ struct Shape {
   constexpr std::size_t size() const {
     return static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   }
+  /// The place of a pixel among them.
+  constexpr std::size_t at(int channel, int row, int column) const {
+    const std::size_t line =
+        static_cast<std::size_t>(channel) * static_cast<std::size_t>(height) + static_cast<std::size_t>(row);
+    return line * static_cast<std::size_t>(width) + static_cast<std::size_t>(column);
+  }
 
   friend constexpr bool operator==(const Shape&, const Shape&) = default;
 };

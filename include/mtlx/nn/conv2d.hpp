@@ -22,7 +22,7 @@ struct Conv2d {
     const double area = Kernel * Kernel;
     const double fan_in = in.channels * area, fan_out = Filters * area;
     return {Parameter{"weight", {Filters, in.channels, Kernel, Kernel}, Role::weight, fan_in, fan_out, Weight},
-            Parameter{"bias", {Filters, 1, 1, 1}, Role::bias, fan_in, fan_out, zeros}};
+            Parameter{"bias", {Filters}, Role::bias, fan_in, fan_out, zeros}};
   }
 
   static constexpr double multiply_adds(Shape in) {

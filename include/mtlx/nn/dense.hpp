@@ -16,8 +16,8 @@ struct Dense {
 
   static constexpr std::array<Parameter, 2> parameters(Shape in) {
     const int inputs = static_cast<int>(in.size());
-    return {Parameter{"weight", {inputs, Outputs, 1, 1}, Role::weight, double(inputs), double(Outputs), Weight},
-            Parameter{"bias", {Outputs, 1, 1, 1}, Role::bias, double(inputs), double(Outputs), zeros}};
+    return {Parameter{"weight", {inputs, Outputs}, Role::weight, double(inputs), double(Outputs), Weight, true},
+            Parameter{"bias", {Outputs}, Role::bias, double(inputs), double(Outputs), zeros}};
   }
 
   static constexpr double multiply_adds(Shape in) { return static_cast<double>(in.size()) * Outputs; }

@@ -48,6 +48,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace mtlx::nn {
@@ -58,16 +59,38 @@ enum class Role { weight, bias, norm, embedding };
 /// One block of a layer's parameters.
 struct Parameter {
   std::string_view name;
-  std::array<int, 4> shape{1, 1, 1, 1};  ///< trailing ones are left out when printed
+  std::array<int, 4> shape{};  ///< extents, 0 after the last
   Role role = Role::weight;
   double fan_in = 1;
   double fan_out = 1;
   Initialiser initialiser = zeros;
+  bool turned = false;  ///< kept as (inputs, outputs), where files of weights have (outputs, inputs)
 
+  constexpr std::size_t rank() const {
+    std::size_t extents = 0;
+    while (extents < shape.size() && shape[extents] != 0) ++extents;
+    return extents;
+  }
   constexpr std::size_t size() const {
     std::size_t numbers = 1;
-    for (const int extent : shape) numbers *= static_cast<std::size_t>(extent);
+    for (std::size_t i = 0; i < rank(); ++i) numbers *= static_cast<std::size_t>(shape[i]);
     return numbers;
+  }
+};
+
+/// Where a parameter is in a network: a name or a place for each level, the innermost last. A list of what lies on the
+/// stack, valid during a call of for_each_parameter.
+struct Path {
+  const Path* parent = nullptr;
+  std::string_view name{};  ///< empty: the place counts
+  std::size_t place = 0;    ///< in a Sequential
+
+  /// The levels with points between them, as in PyTorch's state_dict: "trunk.3.1.bias".
+  [[gnu::cold, gnu::noinline]] std::string text() const {
+    std::string text = name.empty() ? std::to_string(place) : std::string(name);
+    for (const Path* level = parent; level != nullptr; level = level->parent)
+      text.insert(0, (level->name.empty() ? std::to_string(level->place) : std::string(level->name)) + ".");
+    return text;
   }
 };
 
@@ -207,15 +230,16 @@ consteval bool check() {
     return true;
 }
 
-/// Calls function(Parameter, offset in the layer's slice) for every parameter of a layer and its parts.
+/// Calls function(Path, Parameter, offset in the layer's slice) for every parameter of a layer and its parts. `at` is
+/// where the layer itself is.
 template <Layer L, class Function>
-void for_each_parameter(Shape in, Function&& function) {
-  if constexpr (requires { L::for_each_parameter(in, function); }) {
-    L::for_each_parameter(in, function);
+void for_each_parameter(Shape in, const Path& at, Function&& function) {
+  if constexpr (requires { L::for_each_parameter(in, at, function); }) {
+    L::for_each_parameter(in, at, function);
   } else {
     std::size_t offset = 0;
     for (const Parameter& parameter : parameters<L>(in)) {
-      function(parameter, offset);
+      function(Path{&at, parameter.name}, parameter, offset);
       offset += parameter.size();
     }
   }

@@ -9,22 +9,34 @@
 // evaluate returns the sum of the losses of the sample's present targets and assigns
 // s.dz[i] = s.scale * d(that sum)/dz[i]. A missing target adds nothing to either, whatever its number is.
 //
+// Optional:
+//   static constexpr Meaning meaning;                              what z must mean: other tasks refuse the loss
+//   template <int Outputs> static consteval bool check();          refuses a head, with one static_assert
+//
 // A batch's loss is the mean over its present targets. Laws, checked by testing/loss_laws.hpp: dz agrees with finite
 // differences; missing targets have no influence; evaluate assigns dz whatever it held.
 //
-// The smallest type that models it is MeanSquaredError below.
+// The smallest type that models it is MeanSquaredError below. More losses: cross_entropy.hpp (smoothing and weights),
+// focal.hpp, regression_loss.hpp.
 //
 // SoftmaxCrossEntropy: l = log sum_i e^{z_i} - z_t,          dl/dz_i = softmax(z)_i - [i = t]
 // BinaryCrossEntropy:  l_i = log(1 + e^{z_i}) - t_i z_i,     dl/dz_i = sigmoid(z_i) - t_i
 // MeanSquaredError:    l_i = (z_i - t_i)²,                   dl/dz_i = 2 (z_i - t_i)
 #pragma once
 
+#include <mtlx/backend/reference.hpp>
 #include <mtlx/backend/sample.hpp>
 #include <mtlx/core/scalar.hpp>
 
+#include <concepts>
 #include <cstddef>
+#include <type_traits>
 
 namespace mtlx::nn {
+
+/// What the outputs of a head mean: a logit for each class of which one is right, a logit for each yes-or-no label, or
+/// the numbers themselves.
+enum class Meaning { classes, labels, numbers };
 
 /// What a loss is given for one lane of samples.
 template <class S>
@@ -37,8 +49,16 @@ struct LossSample {
   Number scale;
 };
 
+/// A loss for a head of `Outputs` numbers; see the head of this file.
+template <class L, int Outputs>
+concept Loss = requires(const LossSample<backend::ReferenceSlice>& s) {
+  { L::targets(Outputs) } -> std::convertible_to<int>;
+  { L::template evaluate<Outputs>(s) } -> std::convertible_to<double>;
+};
+
 /// Cross-entropy of a softmax against one class a sample (its number as target); mean over the samples that have one.
 struct SoftmaxCrossEntropy {
+  static constexpr auto meaning = Meaning::classes;
   static constexpr int targets(int) { return 1; }
 
   template <int Outputs>
@@ -68,6 +88,7 @@ struct SoftmaxCrossEntropy {
 /// Cross-entropy of a sigmoid for each of several yes-or-no labels (targets 0 or 1, soft ones between); mean over the
 /// labels that are present. Takes logits, so that no probability is rounded to 0 or 1.
 struct BinaryCrossEntropy {
+  static constexpr auto meaning = Meaning::labels;
   static constexpr int targets(int outputs) { return outputs; }
 
   template <int Outputs>
@@ -86,6 +107,7 @@ struct BinaryCrossEntropy {
 
 /// Squared distance to the target; mean over the targets that are present.
 struct MeanSquaredError {
+  static constexpr auto meaning = Meaning::numbers;
   static constexpr int targets(int outputs) { return outputs; }
 
   template <int Outputs>

@@ -4,6 +4,7 @@
 
 #include <mtlx/core/geometry.hpp>
 #include <mtlx/nn/layer.hpp>
+#include <mtlx/nn/pooling.hpp>
 
 namespace mtlx::nn {
 
@@ -12,21 +13,15 @@ namespace mtlx::nn {
 template <int Kernel, int Stride = Kernel, int Padding = 0>
 struct MaxPool2d {
   static constexpr std::string_view name = "MaxPool2d";
+  static constexpr Window window{Kernel, Stride, Padding};
 
-  static constexpr Pooling geometry(Shape in) { return {in, {Kernel, Stride, Padding}}; }
+  static constexpr Pooling geometry(Shape in) { return {in, window}; }
   static constexpr Shape output(Shape in) { return geometry(in).out(); }
   static constexpr std::size_t saved(Shape in) { return output(in).size(); }
 
   template <Shape In>
   static consteval bool check() {
-    constexpr bool sound = Kernel > 0 && Stride > 0 && Padding >= 0 && 2 * Padding <= Kernel;
-    static_assert(sound, "mtlx: MaxPool2d needs a positive kernel and stride, and padding of at most half the kernel");
-    if constexpr (sound) {
-      constexpr bool fits = output(In).height > 0 && output(In).width > 0;
-      static_assert(fits, "mtlx: the kernel of a MaxPool2d is larger than its (padded) input");
-      return fits;
-    }
-    return false;
+    return detail::check_pooling<window, In>();
   }
 
   template <Shape In, class Pass>

@@ -96,14 +96,15 @@ struct Sequential {
       return false;
   }
 
-  /// function(Parameter, offset) for every parameter of every layer.
+  /// function(Path, Parameter, offset) for every parameter of every layer.
   template <class Function>
-  static void for_each_parameter(Shape in, Function&& function) {
+  static void for_each_parameter(Shape in, const Path& at, Function&& function) {
     const Plan p = plan(in);
     std::size_t i = 0;
-    ((nn::for_each_parameter<Layers>(
-          p.shape[i],
-          [&](const Parameter& parameter, std::size_t offset) { function(parameter, p.weights[i] + offset); }),
+    ((nn::for_each_parameter<Layers>(p.shape[i], Path{&at, {}, i},
+                                     [&](const Path& path, const Parameter& parameter, std::size_t offset) {
+                                       function(path, parameter, p.weights[i] + offset);
+                                     }),
       ++i),
      ...);
   }
@@ -196,8 +197,8 @@ struct Residual {
   }
 
   template <class Function>
-  static void for_each_parameter(Shape in, Function&& function) {
-    Chain::for_each_parameter(in, function);
+  static void for_each_parameter(Shape in, const Path& at, Function&& function) {
+    Chain::for_each_parameter(in, at, function);
   }
   template <class Function>
   static void for_each_layer(Shape in, Function&& function) {

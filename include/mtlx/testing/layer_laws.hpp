@@ -425,9 +425,9 @@ Report check_layer(const LayerOptions& options = {}) {
   Report report(layer.name);
   report.expect(layer.out > 0, "output", "expected a shape with numbers, got none");
   if constexpr (nn::in_place<L>)
-    report.expect(L::output(In) == In, "in place", "expected an output of the input's shape, got another");
+    report.expect(layer.out == layer.in, "in place", "expected an output of the input's size, got another");
   Random random(options.seed, Purpose::user, 50);
-  nn::for_each_parameter<L>(In, [&](const nn::Parameter& parameter, std::size_t offset) {
+  nn::for_each_parameter<L>(In, {}, [&](const nn::Path&, const nn::Parameter& parameter, std::size_t offset) {
     report.expect(offset == layer.values.size(), "parameters follow each other",
                   std::string(parameter.name) + ": expected offset " + std::to_string(layer.values.size()) + ", got " +
                       std::to_string(offset));
