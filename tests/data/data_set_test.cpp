@@ -35,15 +35,15 @@ DataSet counting(std::size_t count) {
 }
 
 std::vector<float> raw(const DataSet& data, std::size_t stream = 0) {
-  const Inputs& inputs = data.streams().at(stream).inputs;
+  const Inputs inputs = data.streams().at(stream).inputs.compact();
   return {inputs.floats().begin(), inputs.floats().end()};
 }
 
 void check_labels_follow(const DataSet& data) {
   for (const Stream& stream : data.streams())
     for (std::size_t i = 0; i < stream.inputs.size(); ++i) {
-      CHECK(stream.find("same")->value(i) == stream.inputs.floats()[i]);
-      if (const Targets* more = stream.find("more")) CHECK(more->value(i) == stream.inputs.floats()[i] + 5);
+      CHECK(stream.find("same")->value(i) == stream.inputs.floats(i)[0]);
+      if (const Targets* more = stream.find("more")) CHECK(more->value(i) == stream.inputs.floats(i)[0] + 5);
     }
 }
 
@@ -162,6 +162,32 @@ TEST_CASE("take has the first samples of every stream") {
   CHECK(raw(part, 1) == std::vector<float>{0, 1});
   check_labels_follow(part);
   CHECK(error_of([&] { take(data, 0); }) == doctest::Contains("no samples"));
+}
+
+TEST_CASE("parts of a data set share its inputs") {
+  const DataSet data = counting(100);
+  const float* all = data.streams()[0].inputs.floats().data();
+  const DataSet copy = data;
+  CHECK(copy.streams()[0].inputs.floats().data() == all);
+  CHECK(take(data, 7).streams()[0].inputs.floats().data() == all);
+  const auto [first, second] = split(shuffled(data, 3), 0.3, 4);
+  for (const DataSet* part : {&first, &second}) {
+    check_labels_follow(*part);
+    const Inputs& inputs = part->streams()[0].inputs;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      CHECK(inputs.floats(i).data() == all + static_cast<std::size_t>(inputs.floats(i)[0]));
+  }
+}
+
+TEST_CASE("a part is normalised by itself") {
+  DataSet data = counting(4);
+  DataSet part = take(data, 2);
+  part.normalise({{1}, {2}});
+  float read = 0;
+  part.streams()[0].inputs.copy(1, &read);
+  CHECK(read == 0);
+  data.streams()[0].inputs.copy(1, &read);
+  CHECK(read == 1);
 }
 
 TEST_CASE("normalise measures training inputs of all streams and applies to the others") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <mtlx/data/idx.hpp>
 
+#include "mutate.hpp"
 #include "temporary.hpp"
 
 #include <doctest/doctest.h>
@@ -47,23 +48,9 @@ bool valid(const Bytes& file) {
   return product > 0 && product == static_cast<long double>(file.size() - head);
 }
 
-Bytes mutated(Bytes bytes, Random& random) {
-  const std::uint32_t edits = 1 + random.below(3);
-  for (std::uint32_t e = 0; e < edits && !bytes.empty(); ++e) {
-    // Half of the edits hit the first bytes, where the structure is.
-    const auto size = static_cast<std::uint32_t>(bytes.size());
-    const std::uint32_t reach = random.below(2) == 0 ? std::min(size, 24U) : size;
-    const auto at = static_cast<std::ptrdiff_t>(random.below(reach));
-    const auto value = static_cast<std::uint8_t>(random.below(2) == 0 ? random.below(4) : random.below(256));
-    switch (random.below(5)) {
-      case 0: bytes.resize(static_cast<std::size_t>(at)); break;
-      case 1: bytes.insert(bytes.begin() + at, value); break;
-      case 2: bytes.erase(bytes.begin() + at); break;
-      case 3: bytes[static_cast<std::size_t>(at)] ^= static_cast<std::uint8_t>(1U << random.below(8)); break;
-      default: bytes[static_cast<std::size_t>(at)] = value;
-    }
-  }
-  return bytes;
+Bytes mutated_bytes(const Bytes& bytes, Random& random) {
+  const std::string mutant = mutated(std::string(bytes.begin(), bytes.end()), random);
+  return {mutant.begin(), mutant.end()};
 }
 
 }  // namespace
@@ -74,6 +61,16 @@ TEST_CASE("an IDX file is read as it was written") {
   CHECK(array.dimensions == std::vector<std::size_t>{2, 3, 4});
   CHECK(array.bytes == counting(24));
   CHECK(read_idx(folder.file("wide", idx_file({300}, counting(300)))).dimensions[0] == 300);
+}
+
+TEST_CASE("an IDX file in memory reads like one on disk") {
+  const Bytes bytes = idx_file({2, 3}, counting(6));
+  const Idx array = parse_idx({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "here");
+  CHECK(array.dimensions == std::vector<std::size_t>{2, 3});
+  CHECK(array.bytes == counting(6));
+  CHECK(error_of([] { parse_idx("", "here"); }) == "mtlx: here is empty, expected an IDX file");
+  CHECK(error_of([] { parse_idx({"\0\0\x08\x01\0\0\0\x05", 8}, "here"); }) ==
+        "mtlx: here is cut: it holds 0 bytes of data, expected 5");
 }
 
 TEST_CASE("images and labels come with their shapes") {
@@ -148,7 +145,7 @@ TEST_CASE("mutations of a plain file are read just when they are valid") {
   Random random(5, Purpose::user, 1);
   int read = 0, refused = 0;
   for (int round = 0; round < 4000; ++round) {
-    const Bytes bytes = mutated(original, random);
+    const Bytes bytes = mutated_bytes(original, random);
     const std::string path = folder.file("mutant", bytes);
     Idx array;
     const doctest::String message = error_of([&] { array = read_idx(path); });
@@ -272,7 +269,7 @@ TEST_CASE("mutations of a packed file are refused or change nothing") {
   Random random(6, Purpose::user, 2);
   int read = 0, refused = 0;
   for (int round = 0; round < 4000; ++round) {
-    const std::string path = folder.file("mutant", mutated(original, random));
+    const std::string path = folder.file("mutant", mutated_bytes(original, random));
     Idx array;
     const doctest::String message = error_of([&] { array = read_idx(path); });
     if (message != "") {

@@ -9,8 +9,10 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 using namespace mtlx;
@@ -185,7 +187,9 @@ TEST_CASE("a subset has the named samples, in that order, read in the same way")
   const std::array<std::size_t, 4> samples{2, 0, 0, 1};
   const Inputs part = inputs.subset(samples);
   CHECK(part.size() == 4);
-  CHECK(std::vector<float>(part.floats().begin(), part.floats().end()) == std::vector<float>{5, 6, 1, 2, 1, 2, 3, 4});
+  const Inputs own = part.compact();
+  CHECK(std::vector<float>(own.floats().begin(), own.floats().end()) == std::vector<float>{5, 6, 1, 2, 1, 2, 3, 4});
+  CHECK(read<float>(own, 2) == read<float>(part, 2));
   CHECK(read<float>(part, 0) == read<float>(inputs, 2));
   CHECK(read<float>(part, 3) == read<float>(inputs, 1));
   CHECK(inputs.subset(std::span<const std::size_t>{}).size() == 0);
@@ -193,9 +197,80 @@ TEST_CASE("a subset has the named samples, in that order, read in the same way")
   Inputs bytes({1, 1, 2}, std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6});
   bytes.normalise({{.1}, {.2}});
   const Inputs some = bytes.subset(samples);
-  CHECK(some.bytes()[0] == 5);
+  CHECK(some.bytes(0)[0] == 5);
+  CHECK(some.compact().bytes()[0] == 5);
   CHECK(read<float>(some, 3) == read<float>(bytes, 1));
 
   const std::array<std::size_t, 2> outside{1, 3};
   CHECK(error_of([&] { inputs.subset(outside); }) == "mtlx: inputs: index 1 names sample 3, but there are only 3");
+}
+
+TEST_CASE("copies and subsets share the numbers") {
+  Inputs inputs({2}, std::vector<float>{0, 1, 10, 11, 20, 21, 30, 31, 40, 41});
+  const float* numbers = inputs.floats().data();
+  const Inputs copy = inputs;
+  CHECK(copy.floats().data() == numbers);
+
+  // Samples in a row stay so, and a part of a part leads to the same numbers.
+  const std::array<std::size_t, 3> run{1, 2, 3}, mixed{4, 0, 3};
+  const std::array<std::size_t, 2> later{1, 2}, one{2, 2};
+  const Inputs middle = inputs.subset(run);
+  CHECK(middle.floats().data() == numbers + 2);
+  CHECK(middle.floats().size() == 6);
+  CHECK(middle.subset(later).floats().data() == numbers + 4);
+  const Inputs scattered = inputs.subset(mixed);
+  CHECK(scattered.floats(0).data() == numbers + 8);
+  CHECK(scattered.subset(later).floats(1).data() == numbers + 6);
+  CHECK(read<float>(scattered.subset(later), 0) == std::vector<float>{0, 1});
+  CHECK(read<float>(middle.subset(one), 1) == std::vector<float>{30, 31});
+  CHECK(measure(scattered).mean[0] == doctest::Approx((40 + 0 + 30) / 3.0));
+
+  CHECK(error_of([&] { (void)scattered.floats(); }) ==
+        "mtlx: inputs: the samples of this subset don't lie in a row; compact() makes inputs whose samples do");
+  CHECK(scattered.bytes().empty());
+  CHECK(scattered.bytes(0).empty());
+  CHECK(scattered.compact().floats()[0] == 40);
+  CHECK(scattered.compact().floats().data() != numbers);
+
+  const Inputs none = scattered.subset(std::span<const std::size_t>{});
+  CHECK(none.size() == 0);
+  CHECK(none.floats().empty());
+  CHECK(none.compact().size() == 0);
+  CHECK(none.subset(std::span<const std::size_t>{}).size() == 0);
+  CHECK_FALSE(none.holds_bytes());
+}
+
+TEST_CASE("the numbers live as long as anyone reads them") {
+  const std::array<std::size_t, 2> samples{2, 0};
+  Inputs part({1}, std::vector<float>{});
+  {
+    const Inputs whole({1, 1, 2}, std::vector<std::uint8_t>{0, 1, 2, 3, 4, 255});
+    part = whole.subset(samples);
+  }
+  CHECK(part.holds_bytes());
+  CHECK(read<double>(part, 0)[1] == doctest::Approx(1));
+  CHECK(part.bytes(1)[1] == 1);
+}
+
+TEST_CASE("inputs over memory that someone else keeps") {
+  struct Watch {
+    int* released;
+    std::array<float, 4> numbers{1, 2, 3, 4};
+    ~Watch() { ++*released; }
+  };
+  int released = 0;
+  {
+    auto kept = std::make_shared<const Watch>(Watch{&released});
+    released = 0;
+    const std::span<const float> numbers(kept->numbers);
+    const Inputs inputs({2}, numbers, std::move(kept));
+    CHECK(inputs.floats().data() == numbers.data());
+    CHECK(read<float>(inputs, 1) == std::vector<float>{3, 4});
+    const Inputs copy = inputs;
+    CHECK(error_of([&] { Inputs({3}, numbers, nullptr); }) == doctest::Contains("4 values, expected a multiple of 3"));
+    CHECK(released == 0);
+  }
+  CHECK(released == 1);
+  const std::array<std::uint8_t, 2> bytes{51, 255};
+  CHECK(read<double>(Inputs({1}, std::span<const std::uint8_t>(bytes), nullptr), 0)[0] == doctest::Approx(0.2));
 }

@@ -17,8 +17,8 @@
 /// A directory that goes when the test does.
 class Temporary {
  public:
-  Temporary() {
-    std::string name = (std::filesystem::temp_directory_path() / "mtlx_XXXXXX").string();
+  explicit Temporary(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string name = (parent / "mtlx_XXXXXX").string();
     if (!mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
     path_ = name;
   }

@@ -9,12 +9,16 @@
 #include <cstdint>
 #include <vector>
 
+#include <mtlx/data/npy.hpp>
+
 #if MTLX_XTENSOR_NEW_LAYOUT
 #include <xtensor/containers/xarray.hpp>
 #include <xtensor/core/xvectorize.hpp>
+#include <xtensor/io/xnpy.hpp>
 #include <xtensor/views/xview.hpp>
 #else
 #include <xtensor/xarray.hpp>
+#include <xtensor/xnpy.hpp>
 #include <xtensor/xvectorize.hpp>
 #include <xtensor/xview.hpp>
 #endif
@@ -116,4 +120,22 @@ TEST_CASE("numbers go back to an xtensor") {
   CHECK(to_xtensor({}, 4, 0).size() == 0);
   CHECK(error_of([&] { to_xtensor(values, 2, 2); }) == Contains("6 values for 2 rows of 2"));
   CHECK(error_of([&] { to_xtensor(values, 3, 0); }) == Contains("6 values for 3 rows of 0"));
+}
+
+TEST_CASE("xtensor and data/npy.hpp read what the other writes") {
+  const Temporary folder;
+  const std::string path = folder.path() + "/a.npy";
+  const std::vector<float> values{1, -2, 3, 4, 5, 0.5F};
+  write_npy(path, {2, 3}, values);
+  const auto array = xt::load_npy<float>(path);
+  CHECK(array == xt::xarray<float>{{1, -2, 3}, {4, 5, 0.5F}});
+  xt::dump_npy(path, array);
+  CHECK(read_npy(path).shape == std::vector<std::size_t>{2, 3});
+  CHECK(read_npy(path).floats == values);
+
+  const xt::xarray<int, xt::layout_type::column_major> columns{{1, 2, 3}, {-4, 5, 6}};
+  xt::dump_npy(path, columns);
+  CHECK(read_npy(path).integers == std::vector<std::int64_t>{1, 2, 3, -4, 5, 6});
+  write_npy(path, {3}, std::vector<std::uint8_t>{7, 0, 255});
+  CHECK(xt::load_npy<std::uint8_t>(path) == xt::xarray<std::uint8_t>{7, 0, 255});
 }

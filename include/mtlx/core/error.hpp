@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdio>
+#include <exception>
 #include <initializer_list>
 #include <mtlx/core/shape.hpp>
 #include <stdexcept>
@@ -69,7 +70,13 @@ class Piece {
 }
 
 [[noreturn, gnu::noinline, gnu::cold]] inline void fail_with(std::initializer_list<Piece> pieces) {
-  throw Error("mtlx: " + join_pieces(pieces));
+  const std::string text = "mtlx: " + join_pieces(pieces);
+#if __cpp_exceptions
+  throw Error(text);
+#else
+  std::fprintf(stderr, "%s\n", text.c_str());
+  std::terminate();
+#endif
 }
 
 }  // namespace detail
@@ -80,7 +87,8 @@ std::string join(const Parts&... parts) {
   return detail::join_pieces({detail::Piece(parts)...});
 }
 
-/// Throws `Error` with the parts, joined, as its sentence.
+/// Throws `Error` with the parts, joined, as its sentence. Without exceptions (-fno-exceptions) it prints the sentence
+/// and calls std::terminate, whose handler is the program's to set.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   detail::fail_with({detail::Piece(parts)...});

@@ -18,4 +18,13 @@ struct Name {
   constexpr std::string_view view() const { return {text, Size - 1}; }
 };
 
+/// How the compiler spells a type.
+template <class T>
+constexpr std::string_view type_name() {
+  // "... [with T = mtlx::optim::Adam; ...]" (g++), "... [T = mtlx::optim::Adam]" (clang)
+  const std::string_view whole = __PRETTY_FUNCTION__;
+  const std::size_t begin = whole.find("T = ") + 4;
+  return whole.substr(begin, whole.find_first_of(";]", begin) - begin);
+}
+
 }  // namespace mtlx

@@ -29,7 +29,18 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
 }
 
 /// What a stream of random numbers is for. Streams of different purposes never meet.
-enum class Purpose : std::uint32_t { initialise = 1, shuffle, sample, dropout, balance, group, split, build, user };
+enum class Purpose : std::uint32_t {
+  initialise = 1,
+  shuffle,
+  sample,
+  dropout,
+  balance,
+  group,
+  split,
+  build,
+  user,
+  augment
+};
 
 /// A number in [0, 1) with 24 bits from a random word: exact in float.
 constexpr float unit_float(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1.0p-24F; }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -24,58 +26,114 @@ struct Normalisation {
 
 /// The inputs of n samples of one shape: `(n, channels, height, width)`, row-major, kept as float or as bytes. A byte b
 /// reads as b / 255. Numbers are kept raw; `normalise` changes how they are read, not what is stored.
+///
+/// The numbers never change, and copies and subsets share them: both are cheap, however large the data. They may lie in
+/// a mapped file that is larger than memory (data/mapped.hpp). Any number of threads may read.
 class Inputs {
  public:
   /// Inputs from numbers, `(n, channels, height, width)`. Throws `Error` if the shape has a side below 1, the count is
   /// no multiple of the shape's size, or a number is NaN or infinite (an input can't be missing).
-  Inputs(Shape shape, std::vector<float> values) : Inputs(shape, values.size()) {
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (!is_finite(values[i]))
-        fail("inputs: sample ", i / shape.size(), " has feature ", i % shape.size(),
-             is_nan(values[i]) ? " not a number" : " infinite", "; inputs must be finite");
-    floats_ = std::move(values);
+  Inputs(Shape shape, std::vector<float> values) : Inputs(shape, values.size(), false) {
+    detail::check_finite("inputs", values, 0, shape.size());
+    auto kept = std::make_shared<const std::vector<float>>(std::move(values));
+    floats_ = kept->data();
+    kept_ = std::move(kept);
   }
 
   /// Inputs from bytes, `(n, channels, height, width)`. Throws `Error` as above.
-  Inputs(Shape shape, std::vector<std::uint8_t> values) : Inputs(shape, values.size()) {
-    unit_ = 1.0 / 255;
-    bytes_ = std::move(values);
-    reset();
+  Inputs(Shape shape, std::vector<std::uint8_t> values) : Inputs(shape, values.size(), true) {
+    auto kept = std::make_shared<const std::vector<std::uint8_t>>(std::move(values));
+    bytes_ = kept->data();
+    kept_ = std::move(kept);
+  }
+
+  /// Inputs from numbers in memory that is not copied: `kept` keeps it alive and unchanged as long as these inputs, a
+  /// copy or a subset need it. Throws `Error` for shape and count as above, but doesn't look at the numbers: that they
+  /// are finite is the caller's promise.
+  Inputs(Shape shape, std::span<const float> values, std::shared_ptr<const void> kept)
+      : Inputs(shape, values.size(), false) {
+    floats_ = values.data();
+    kept_ = std::move(kept);
+  }
+
+  /// The same for bytes.
+  Inputs(Shape shape, std::span<const std::uint8_t> values, std::shared_ptr<const void> kept)
+      : Inputs(shape, values.size(), true) {
+    bytes_ = values.data();
+    kept_ = std::move(kept);
   }
 
   /// Samples.
   std::size_t size() const { return size_; }
   /// The shape of one sample.
   const Shape& shape() const { return shape_; }
-  /// The raw numbers, all samples in a row; empty if bytes are stored.
-  std::span<const float> floats() const { return floats_; }
-  /// The raw bytes, all samples in a row; empty if floats are stored.
-  std::span<const std::uint8_t> bytes() const { return bytes_; }
+  /// Whether bytes are stored; if not, floats are.
+  bool holds_bytes() const { return holds_bytes_; }
+  /// The raw numbers of one sample; empty if bytes are stored. `sample` is below `size()`.
+  std::span<const float> floats(std::size_t sample) const {
+    if (holds_bytes_) return {};
+    return {floats_ + first(sample), shape_.size()};
+  }
+  /// The raw bytes of one sample; empty if floats are stored. `sample` is below `size()`.
+  std::span<const std::uint8_t> bytes(std::size_t sample) const {
+    if (!holds_bytes_) return {};
+    return {bytes_ + first(sample), shape_.size()};
+  }
+  /// The raw numbers, all samples in a row; empty if bytes are stored. Throws `Error` if they don't lie in a row, as in
+  /// most subsets: `compact` makes inputs that do.
+  std::span<const float> floats() const {
+    if (holds_bytes_) return {};
+    check_in_a_row();
+    return {floats_, size_ * shape_.size()};
+  }
+  /// The raw bytes, all samples in a row; empty if floats are stored. Throws `Error` as above.
+  std::span<const std::uint8_t> bytes() const {
+    if (!holds_bytes_) return {};
+    check_in_a_row();
+    return {bytes_, size_ * shape_.size()};
+  }
   /// What `copy` subtracts and divides by; means 0 and deviations 1 until `normalise` is called.
   const Normalisation& normalisation() const { return normalisation_; }
 
   /// Writes the normalised values of one sample, `shape().size()` numbers. `sample` is below `size()`.
   template <class T>
   [[gnu::noinline]] void copy(std::size_t sample, T* row) const {
-    assert(sample < size_);
-    const std::size_t first = sample * shape_.size();
-    if (bytes_.empty())
-      scaled(floats_.data() + first, row);
+    const std::size_t at = first(sample);
+    if (holds_bytes_)
+      scaled(bytes_ + at, row);
     else
-      scaled(bytes_.data() + first, row);
+      scaled(floats_ + at, row);
   }
 
-  /// The named samples, in that order, read in the same way. Throws `Error` if an index is not below `size()`.
-  Inputs subset(std::span<const std::size_t> samples) const {
+  /// The named samples, in that order, read in the same way. Shares the numbers (and keeps all of them: `compact` lets
+  /// the rest go). Throws `Error` if an index is not below `size()`.
+  [[gnu::noinline]] Inputs subset(std::span<const std::size_t> samples) const {
     detail::check_samples("inputs", samples, size_);
-    Inputs part(shape_, samples.size() * shape_.size());
-    part.unit_ = unit_;
-    if (bytes_.empty())
-      part.floats_ = detail::gather_rows(floats_, shape_.size(), samples);
-    else
-      part.bytes_ = detail::gather_rows(bytes_, shape_.size(), samples);
-    part.normalise(normalisation_);
+    Inputs part = *this;
+    part.size_ = samples.size();
+    part.rows_.reset();
+    bool in_a_row = true;
+    for (std::size_t i = 1; i < samples.size(); ++i) in_a_row = in_a_row && samples[i] == samples[0] + i;
+    if (samples.empty() || (in_a_row && !rows_)) {
+      const std::size_t skipped = samples.empty() ? 0 : first(samples[0]);
+      if (holds_bytes_)
+        part.bytes_ += skipped;
+      else
+        part.floats_ += skipped;
+    } else {
+      std::vector<std::size_t> rows(samples.begin(), samples.end());
+      if (rows_)
+        for (std::size_t& row : rows) row = (*rows_)[row];
+      part.rows_ = std::make_shared<const std::vector<std::size_t>>(std::move(rows));
+    }
     return part;
+  }
+
+  /// The same inputs with numbers of their own, copied to lie in a row.
+  [[gnu::noinline]] Inputs compact() const {
+    Inputs own = holds_bytes_ ? Inputs(shape_, gathered(bytes_)) : Inputs(shape_, gathered(floats_));
+    own.normalise(normalisation_);
+    return own;
   }
 
   /// From now on reads (raw - mean) / deviation, channel by channel. Replaces an earlier normalisation: two calls don't
@@ -100,23 +158,34 @@ class Inputs {
   }
 
  private:
-  Inputs(Shape shape, std::size_t numbers) : shape_(shape) {
-    if (shape.channels < 1 || shape.height < 1 || shape.width < 1)
-      fail("inputs: shape ", shape, ", expected every side to be at least 1");
-    const auto row = static_cast<std::size_t>(shape.width);
-    const auto rows = static_cast<std::size_t>(shape.channels) * static_cast<std::size_t>(shape.height);
-    if (rows > std::numeric_limits<std::size_t>::max() / row) fail("inputs: shape ", shape, " is too large");
+  Inputs(Shape shape, std::size_t numbers, bool bytes)
+      : shape_(shape), holds_bytes_(bytes), unit_(bytes ? 1.0 / 255 : 1.0) {
+    detail::check_shape("inputs", shape);
     if (numbers % shape.size() != 0)
       fail("inputs: ", numbers, " values, expected a multiple of ", shape.size(), " (shape ", shape, ")");
     size_ = numbers / shape.size();
-    reset();
-  }
-
-  void reset() {
     const auto channels = static_cast<std::size_t>(shape_.channels);
     normalisation_ = {std::vector<double>(channels, 0.0), std::vector<double>(channels, 1.0)};
     scale_.assign(channels, unit_);
     shift_.assign(channels, 0.0);
+  }
+
+  // Where a sample's numbers start.
+  std::size_t first(std::size_t sample) const {
+    assert(sample < size_);
+    return (rows_ ? (*rows_)[sample] : sample) * shape_.size();
+  }
+
+  void check_in_a_row() const {
+    if (rows_) fail("inputs: the samples of this subset don't lie in a row; compact() makes inputs whose samples do");
+  }
+
+  template <class Raw>
+  std::vector<Raw> gathered(const Raw* numbers) const {
+    std::vector<Raw> row(size_ * shape_.size());
+    for (std::size_t i = 0; i < size_; ++i)
+      std::copy_n(numbers + first(i), shape_.size(), row.data() + i * shape_.size());
+    return row;
   }
 
   template <class Raw, class T>
@@ -137,9 +206,12 @@ class Inputs {
 
   Shape shape_;
   std::size_t size_ = 0;
-  double unit_ = 1;  // what a stored 1 is worth
-  std::vector<float> floats_;
-  std::vector<std::uint8_t> bytes_;
+  bool holds_bytes_;
+  double unit_;  // what a stored 1 is worth
+  const float* floats_ = nullptr;
+  const std::uint8_t* bytes_ = nullptr;
+  std::shared_ptr<const void> kept_;                      // keeps the numbers
+  std::shared_ptr<const std::vector<std::size_t>> rows_;  // where each sample lies; none if they lie in a row
   Normalisation normalisation_;
   std::vector<double> scale_, shift_;  // per channel: read = stored * scale + shift
 };
@@ -158,22 +230,25 @@ inline Moments merged(const Moments& a, const Moments& b) {
   return {count, a.mean + apart * (b.count / count), a.squares + b.squares + apart * apart * a.count * b.count / count};
 }
 
+// `raw` gives the stored numbers of one sample.
 template <class Raw>
-std::vector<Moments> raw_moments(std::span<const Raw> raw, Shape shape, double unit) {
-  const auto channels = static_cast<std::size_t>(shape.channels);
-  const std::size_t plane = shape.size() / channels;
-  const std::size_t size = raw.size() / shape.size();
+std::vector<Moments> raw_moments(const Inputs& inputs, double unit,
+                                 std::span<const Raw> (Inputs::*raw)(std::size_t) const) {
+  const auto channels = static_cast<std::size_t>(inputs.shape().channels);
+  const std::size_t plane = inputs.shape().size() / channels;
+  const std::size_t size = inputs.size();
   // Sums are of distances from each channel's first value: a constant channel then comes out exactly.
   std::vector<double> origin(channels), mean(channels), squares(channels);
-  for (std::size_t c = 0; c < channels; ++c) origin[c] = static_cast<double>(raw[c * plane]);
+  for (std::size_t c = 0; c < channels; ++c) origin[c] = static_cast<double>((inputs.*raw)(0)[c * plane]);
   const auto add_up = [&](std::vector<double>& sums, auto&& term) {
-    const Raw* at = raw.data();
-    for (std::size_t n = 0; n < size; ++n)
+    for (std::size_t n = 0; n < size; ++n) {
+      const Raw* at = (inputs.*raw)(n).data();
       for (std::size_t c = 0; c < channels; ++c, at += plane) {
         double sum = 0;
         for (std::size_t p = 0; p < plane; ++p) sum += term(static_cast<double>(at[p]) - origin[c], c);
         sums[c] += sum;
       }
+    }
   };
   const auto count = static_cast<double>(size * plane);
   add_up(mean, [](double value, std::size_t) { return value; });
@@ -188,8 +263,8 @@ std::vector<Moments> raw_moments(std::span<const Raw> raw, Shape shape, double u
 
 inline std::vector<Moments> moments(const Inputs& inputs) {
   if (inputs.size() == 0) fail("measure: the inputs have no samples");
-  return inputs.bytes().empty() ? raw_moments(inputs.floats(), inputs.shape(), 1.0)
-                                : raw_moments(inputs.bytes(), inputs.shape(), 1.0 / 255);
+  return inputs.holds_bytes() ? raw_moments<std::uint8_t>(inputs, 1.0 / 255, &Inputs::bytes)
+                              : raw_moments<float>(inputs, 1.0, &Inputs::floats);
 }
 
 inline Normalisation normalisation(const std::vector<Moments>& moments) {

@@ -5,7 +5,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -33,6 +32,7 @@
 
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/shape.hpp>
+#include <mtlx/data/detail/dimensions.hpp>
 #include <mtlx/data/inputs.hpp>
 #include <mtlx/data/targets.hpp>
 
@@ -72,15 +72,7 @@ Inputs inputs_from(const xt::xexpression<E>& array) {
                 "mtlx: inputs_from: the array's numbers must be float, double or std::uint8_t");
   const E& expression = array.derived_cast();
   const std::vector<std::size_t> sides = detail::dimensions(expression);
-  if (sides.size() != 2 && sides.size() != 4)
-    fail("inputs_from: an array of ", sides.size(),
-         " dimensions, expected 2 (n, features) or 4 (n, channels, height, width)");
-  const auto side = [&](std::size_t d) {
-    if (sides[d] > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-      fail("inputs_from: dimension ", d, " is ", sides[d], ", which is too large");
-    return static_cast<int>(sides[d]);
-  };
-  const Shape shape = sides.size() == 2 ? Shape{side(1), 1, 1} : Shape{side(1), side(2), side(3)};
+  const Shape shape = detail::sample_shape("inputs_from: the array", sides);
   return Inputs(shape, detail::evaluated<std::conditional_t<bytes, std::uint8_t, float>>(expression));
 }
 
