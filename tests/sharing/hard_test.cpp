@@ -28,8 +28,9 @@ TEST_CASE("Hard: one segment for all, then one for each task") {
   for (std::size_t t = 0; t < 3; ++t) CHECK(Net::segments[t + 1].owners == TaskSet::only(t));
   CHECK(layers<Net>() ==
         std::vector<std::string>{"abc:Dense", "abc:Tanh", "a:Dense", "b:Dense", "b:Tanh", "b:Dense", "c:Dense"});
-  CHECK(parameters<Net>() == std::vector<std::string>{"trunk.weight", "trunk.bias", "a.weight", "a.bias", "b.weight",
-                                                      "b.bias", "b.weight", "b.bias", "c.weight", "c.bias"});
+  CHECK(parameters<Net>() == std::vector<std::string>{"trunk.0.weight", "trunk.0.bias", "a.weight", "a.bias",
+                                                      "b.0.weight", "b.0.bias", "b.2.weight", "b.2.bias", "c.weight",
+                                                      "c.bias"});
 }
 
 TEST_CASE("Hard: gradients for every set of tasks") { check_passes<Net>(); }

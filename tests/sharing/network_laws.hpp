@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,8 +59,10 @@ void check_layout() {
   CHECK(at == Net::parameters);
   CHECK(shared == Net::shared);
   at = 0;
-  Net::for_each_parameter([&](std::string_view, const nn::Parameter& p, std::size_t offset) {
+  std::set<std::string> paths;
+  Net::for_each_parameter([&](const nn::Path& path, const nn::Parameter& p, std::size_t offset) {
     CHECK(offset == at);
+    CHECK(paths.insert(path.text()).second);
     at += p.size();
   });
   CHECK(at == Net::parameters);
@@ -163,13 +166,12 @@ std::vector<std::string> layers() {
   return found;
 }
 
-/// "owner.parameter" for every parameter, in order.
+/// Every parameter's path, in order.
 template <class Net>
 std::vector<std::string> parameters() {
   std::vector<std::string> found;
-  Net::for_each_parameter([&](std::string_view path, const nn::Parameter& p, std::size_t) {
-    found.push_back(std::string(path) + "." + std::string(p.name));
-  });
+  Net::for_each_parameter(
+      [&](const nn::Path& path, const nn::Parameter&, std::size_t) { found.push_back(path.text()); });
   return found;
 }
 

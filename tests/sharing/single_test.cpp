@@ -24,6 +24,10 @@ TEST_CASE("Single: a segment for each task, nothing shared") {
   for (std::size_t t = 0; t < 3; ++t) CHECK(Net::segments[t].owners == TaskSet::only(t));
   CHECK(layers<Net>() == std::vector<std::string>{"a:Dense", "a:Tanh", "a:Dense", "b:Dense", "b:Tanh", "b:Dense",
                                                   "b:Tanh", "b:Dense", "c:Dense", "c:Tanh", "c:Dense"});
+  CHECK(parameters<Net>() == std::vector<std::string>{"a.0.0.weight", "a.0.0.bias", "a.1.weight", "a.1.bias",
+                                                      "b.0.0.weight", "b.0.0.bias", "b.1.0.weight", "b.1.0.bias",
+                                                      "b.1.2.weight", "b.1.2.bias", "c.0.0.weight", "c.0.0.bias",
+                                                      "c.1.weight", "c.1.bias"});
 }
 
 TEST_CASE("Single: gradients for every set of tasks") { check_passes<Net>(); }

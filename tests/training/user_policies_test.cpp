@@ -65,7 +65,7 @@ struct Descent {
   static constexpr auto kind = Kind::optimizer;
   static constexpr std::size_t states = 0;
   double learning_rate = 1e-2;
-  auto rule(std::uint64_t) const {
+  auto rule(const optim::Now&) const {
     return [rate = learning_rate](auto& parameter, auto gradient, auto&) {
       parameter -= decltype(gradient)(rate) * gradient;
     };
@@ -253,6 +253,10 @@ class RateError {
  public:
   static constexpr std::string_view name = "rate_error";
   static constexpr bool higher_is_better = false;
+  static constexpr int targets(int) { return 1; }
+  struct Value {
+    double rate_error = 0;
+  };
   void add(std::span<const float> z, std::span<const float> target, std::span<const unsigned char> present) {
     if (present[0] != 0) errors_.add(std::abs(std::exp(static_cast<double>(z[0])) - static_cast<double>(target[0])));
   }
@@ -266,10 +270,6 @@ struct Count {
   static constexpr int outputs = 1;
   using Loss = PoissonLoss;
   using Metric = RateError;
-  struct Score {
-    double loss = 0;
-    double rate_error = 0;
-  };
   static constexpr std::string_view targets_are = "counts from 0";
   static constexpr bool accepts(float target) { return target >= 0; }
   struct Prediction : Answers<1> {

@@ -125,12 +125,13 @@ struct Hard {
 
     template <class Function>
     static void for_each_parameter(Function&& function) {
-      nn::for_each_parameter<Trunk>(In,
-                                    [&](const nn::Parameter& p, std::size_t offset) { function("trunk", p, offset); });
+      nn::for_each_parameter<Trunk>(In, nn::Path{nullptr, "trunk"}, function);
       std::size_t t = 0;
       ((nn::for_each_parameter<detail::HeadLayer<Task, Heads...>>(
-            hidden, [&](const nn::Parameter& p,
-                        std::size_t offset) { function(Task::name.view(), p, segments[t + 1].offset + offset); }),
+            hidden, nn::Path{nullptr, Task::name.view()},
+            [&](const nn::Path& path, const nn::Parameter& p, std::size_t offset) {
+              function(path, p, segments[t + 1].offset + offset);
+            }),
         ++t),
        ...);
     }

@@ -15,7 +15,7 @@
 //   static constexpr std::array<std::size_t, tasks> output, output_gradient;
 //   template <class S> static void forward(const NetworkPass<S>&);
 //   template <class S> static void backward(const NetworkPass<S>&, gradients);
-//   static void for_each_parameter(function);            function(path, nn::Parameter, offset)
+//   static void for_each_parameter(function);            function(nn::Path, nn::Parameter, offset); no path twice
 //   static void for_each_layer(function);                function(owners, layer name, in, out, parameters, multiply-adds)
 //
 // forward sets the output of every task in the pass. backward, given the output gradients of the pass's tasks, ADDS the

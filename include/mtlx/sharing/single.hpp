@@ -110,9 +110,9 @@ struct Single {
     template <class Function>
     static void for_each_parameter(Function&& function) {
       std::size_t t = 0;
-      ((nn::for_each_parameter<Branch<Task>>(In,
-                                             [&](const nn::Parameter& p, std::size_t offset) {
-                                               function(Task::name.view(), p, segments[t].offset + offset);
+      ((nn::for_each_parameter<Branch<Task>>(In, nn::Path{nullptr, Task::name.view()},
+                                             [&](const nn::Path& path, const nn::Parameter& p, std::size_t offset) {
+                                               function(path, p, segments[t].offset + offset);
                                              }),
         ++t),
        ...);

@@ -14,7 +14,7 @@
 #include <cstdio>
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/file.hpp>
-#include <mtlx/core/scalar.hpp>
+#include <mtlx/core/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -164,23 +164,6 @@ class Results {
     std::string text = formatted(format, spread.mean);
     if (spread.deviation > 0) text += formatted(" +- %.4f", spread.deviation);
     return text;
-  }
-  static std::string json_number(double number) { return is_finite(number) ? formatted("%.9g", number) : "null"; }
-  static std::string escape(char c) {
-    char buffer[8];
-    std::snprintf(buffer, sizeof buffer, "\\u%04x", static_cast<unsigned>(c));
-    return buffer;
-  }
-  static std::string quoted(const std::string& text) {
-    std::string out = "\"";
-    for (const char c : text) {
-      if (c == '"' || c == '\\') out += '\\';
-      if (static_cast<unsigned char>(c) < 0x20)
-        out += escape(c);
-      else
-        out += c;
-    }
-    return out + "\"";
   }
 
   template <class Column>

@@ -52,8 +52,26 @@ class BoundData<Tasks<Task...>> {
         fail("the data set has no targets for the task \"", Tasks<Task...>::names[t], "\"");
   }
 
+  /// No data.
+  BoundData() = default;
+
   const std::vector<BoundStream<tasks>>& streams() const { return streams_; }
 
+  /// Samples of each stream.
+  std::vector<std::size_t> sizes() const {
+    std::vector<std::size_t> all;
+    for (const auto& stream : streams_) all.push_back(stream.inputs->size());
+    return all;
+  }
+  /// The tasks that have a label at all.
+  TaskSet labelled() const {
+    TaskSet set;
+    for (const auto& stream : streams_)
+      for (std::size_t t = 0; t < tasks; ++t)
+        for (std::size_t row = 0; stream.targets[t] != nullptr && !set.has(t) && row < stream.targets[t]->size(); ++row)
+          if (stream.targets[t]->present_count(row) > 0) set = set.with(t);
+    return set;
+  }
   /// Samples over all streams.
   std::size_t size() const {
     std::size_t samples = 0;

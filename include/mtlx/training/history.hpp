@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/file.hpp>
+#include <mtlx/core/json.hpp>
 #include <mtlx/core/scalar.hpp>
 #include <mtlx/training/observer.hpp>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mtlx::training {
@@ -24,13 +27,9 @@ class History : public Observer {
   };
 
   void on_begin(const Run& run) override {
-    if (rows_.empty()) {
-      tasks_.assign(run.tasks.begin(), run.tasks.end());
-      metrics_.assign(run.metrics.begin(), run.metrics.end());
-      network_ = 0;
-    } else {
-      ++network_;
-    }
+    tasks_.assign(run.tasks.begin(), run.tasks.end());
+    metrics_.assign(run.metrics.begin(), run.metrics.end());
+    network_ = run.network;
   }
   void on_epoch(const Epoch& epoch) override {
     const auto copy = [](std::span<const double> numbers) {
@@ -76,6 +75,39 @@ class History : public Observer {
   std::vector<std::string> tasks_, metrics_;
   std::size_t network_ = 0;
   std::vector<Row> rows_;
+};
+
+/// Writes each epoch to a file as it ends, one JSON object a line behind what the file has:
+///   {"network": 0, "epoch": 1, "seconds": 1.5, "best": true, "stopped": false,
+///    "tasks": {"left": {"loss": 0.5, "validation_loss": 0.6, "validation_accuracy": 0.8}}}
+/// Epochs count from 1; null where there is none. A run that is killed and resumed may write its last epoch twice.
+class JsonLines : public Observer {
+ public:
+  explicit JsonLines(std::string path) : path_(std::move(path)) {}
+
+  void on_begin(const Run& run) override { run_ = run; }
+  [[gnu::cold]] void on_epoch(const Epoch& epoch) override {
+    const auto flag = [](bool set) { return set ? "true" : "false"; };
+    const auto number = [](std::span<const double> numbers, std::size_t t) {
+      return t < numbers.size() ? json_number(numbers[t]) : std::string("null");
+    };
+    std::string line = join("{\"network\": ", run_.network, ", \"epoch\": ", epoch.epoch + 1,
+                            ", \"seconds\": ", json_number(epoch.seconds), ", \"best\": ", flag(epoch.best),
+                            ", \"stopped\": ", flag(epoch.stopped), ", \"tasks\": {");
+    for (std::size_t t = 0; t < run_.tasks.size(); ++t)
+      line += join(t == 0 ? "" : ", ", quoted(run_.tasks[t]), ": {\"loss\": ", number(epoch.losses, t),
+                   ", \"validation_loss\": ", number(epoch.validation_losses, t), ", ",
+                   quoted(join("validation_", run_.metrics[t])), ": ", number(epoch.validation_metrics, t), "}");
+    // A line that an earlier end of power cut short must not swallow this one.
+    const bool cut = first_ && file_exists(path_) && !ends_in(path_, '\n');
+    first_ = false;
+    append_file(path_, (cut ? "\n" : "") + line + "}}\n");
+  }
+
+ private:
+  std::string path_;
+  bool first_ = true;
+  Run run_;  // its names are the model's, and outlive the run
 };
 
 }  // namespace mtlx::training

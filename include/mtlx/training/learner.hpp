@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -16,11 +17,16 @@
 #include <mtlx/core/tasks.hpp>
 #include <mtlx/nn/layer.hpp>
 #include <mtlx/nn/loss.hpp>
+#include <mtlx/optim/optimizer.hpp>
 #include <mtlx/sharing/sharing.hpp>
 #include <mtlx/training/bound_data.hpp>
+#include <mtlx/training/checkpoint.hpp>
 #include <mtlx/training/observer.hpp>
+#include <mtlx/training/options.hpp>
 #include <mtlx/training/sampler.hpp>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,6 +68,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   static constexpr std::size_t rows = gradients ? tasks * Net::shared : 0;
   // What one job of a reduction or update covers: large enough to be worth a thread.
   static constexpr std::size_t chunk = 8192;
+  // Runs of columns whose Gram matrices are found side by side.
+  static constexpr std::size_t gram_parts = std::clamp<std::size_t>(Net::shared / 2048, 1, 8);
 
  public:
   using Scalar = typename Back::Scalar;
@@ -88,10 +96,45 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   std::span<const std::uint64_t> segment_steps() const { return segment_steps_; }
   TaskSet members() const { return members_; }
 
+  /// One parameter of the flat vector.
+  struct Placed {
+    std::string path;
+    nn::Parameter parameter;
+    std::size_t offset;
+  };
+  /// All parameters, in the vector's order.
+  [[gnu::cold]] static std::vector<Placed> placed_parameters() {
+    std::vector<Placed> all;
+    Net::for_each_parameter([&](const nn::Path& path, const nn::Parameter& parameter, std::size_t offset) {
+      all.push_back({path.text(), parameter, offset});
+    });
+    return all;
+  }
+
+  /// Throws `Error`, naming a task, unless every parameter is finite.
+  [[gnu::cold]] void check_parameters() const {
+    for (const Segment& segment : Net::segments)
+      for (std::size_t i = segment.offset; i < segment.offset + segment.size; ++i) {
+        if (is_finite(parameters_[i])) continue;
+        std::size_t t = 0;
+        while (!segment.owners.has(t)) ++t;
+        fail("a parameter of the task \"", Tasks<Task...>::names[t], "\" is not finite after step ", steps_,
+             "; training stops (a smaller learning rate may help)");
+      }
+  }
+
+  /// Everything that training changes, as bytes. What is restored goes on as the original would.
+  [[gnu::cold]] std::string state() const { return detail::packed(blocks<const char>(*this)); }
+  /// `bytes` is the state of a learner of this type.
+  [[gnu::cold]] void restore(std::string_view bytes) { detail::unpack(bytes, blocks<char>(*this)); }
+
   /// One training step on the given samples. `where` names epoch and step; what becomes known is filled in, and stays
   /// valid until the next step. Throws `Error`, parameters unchanged, if a loss is not finite.
+  /// `now` says what the optimizer may know of the time; the learner adds its own counts. `augment` changes samples.
   [[gnu::noinline]] Step step(Back& backend, const Data& data, std::span<const Part> parts, Step where,
-                              std::span<Probe<Scalar>* const> probes = {}) {
+                              std::span<Probe<Scalar>* const> probes = {}, const optim::Now& now = {},
+                              Augmentation<Scalar> augment = {}) {
+    augment_ = augment;
     plan(backend, data, parts);
     const TaskSet present = present_;
     const backend::Draws draws = step_draws();
@@ -121,9 +164,22 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
         Session session(*this, backend, data, parts, draws, where);
         probe->look(session);
       }
-    update(backend, present);
+    update(backend, present, now);
     ++steps_;
     return where;
+  }
+
+  /// Tells the optimizer the loss of an epoch.
+  void observe(double loss) { optim::observe(optimizer_, optimizer_state_, loss); }
+
+  /// The weights become the optimizer's average of them; segments that never stepped keep theirs.
+  [[gnu::cold]] void use_average()
+    requires optim::averages<Optimizing>
+  {
+    for (std::size_t s = 0; s < Net::segments.size(); ++s)
+      if (segment_steps_[s] > 0)
+        std::copy_n(state_.data() + Net::segments[s].offset, Net::segments[s].size,
+                    parameters_.data() + Net::segments[s].offset);
   }
 
   /// The outputs of every task in the set for samples [first, first + count) of the inputs: task t's go to
@@ -233,12 +289,24 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
 
   void initialise() {
     std::uint64_t block = 0;
-    Net::for_each_parameter([&](std::string_view, const nn::Parameter& parameter, std::size_t offset) {
+    for (const auto& [path, parameter, offset] : placed_parameters()) {
       Random random(seed_, Purpose::initialise, stream_ << 32 | block++);
       for (std::size_t i = 0; i < parameter.size(); ++i)
         parameters_[offset + i] =
             static_cast<Scalar>(parameter.initialiser(random, parameter.fan_in, parameter.fan_out));
-    });
+    }
+  }
+
+  // Everything that training changes, as memory.
+  template <class Byte, class Self>
+  static std::array<std::span<Byte>, 6> blocks(Self& self) {
+    using detail::bytes_of;
+    return {bytes_of(self.parameters_.data(), Net::parameters),
+            bytes_of(self.state_.data(), Optimizing::states * Net::parameters),
+            bytes_of(self.segment_steps_.data(), self.segment_steps_.size()),
+            bytes_of(&self.steps_),
+            bytes_of(&self.balancer_state_),
+            bytes_of(&self.optimizer_state_)};
   }
 
   // Everything a step needs, allocated the first time.
@@ -302,7 +370,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     const TaskSet set = stream.labelled & present_;
     if (set.empty()) return;
     const auto memory = memory_of(worker);
-    load(stream, unit, set, memory, staging(worker));
+    load(stream, unit, set, memory, staging(worker), training);
     draws.first = unit.first;
     const sharing::NetworkPass<Slice> pass{parameters, memory, set, draws, training};
     Net::template forward<Slice>(pass);
@@ -326,11 +394,16 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   }
 
   // Inputs, targets and presence of a unit into the slice's memory. Places without a sample have nothing present.
-  static void load(const BoundStream<tasks>& stream, const Unit& unit, TaskSet set, typename Slice::View memory,
-                   Scalar* rows_of) {
+  void load(const BoundStream<tasks>& stream, const Unit& unit, TaskSet set, typename Slice::View memory,
+            Scalar* rows_of, bool training) const {
     const int count = static_cast<int>(unit.samples.size());
     const std::size_t features = stream.inputs->shape().size();
-    for (std::size_t i = 0; i < unit.samples.size(); ++i) stream.inputs->copy(unit.samples[i], rows_of + i * features);
+    for (std::size_t i = 0; i < unit.samples.size(); ++i) {
+      stream.inputs->copy(unit.samples[i], rows_of + i * features);
+      if (!training || !augment_) continue;
+      Random random(seed_, Purpose::augment, steps_ << 32 | (unit.first + i));
+      augment_({rows_of + i * features, features}, Net::in, random);
+    }
     Slice::load(rows_of, count, features, memory.at(Net::input));
     for (std::size_t t = 0; t < tasks; ++t) {
       if (!set.has(t)) continue;
@@ -400,12 +473,17 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
 
   void fill_gram(Back& backend, TaskSet present) {
     const std::size_t n = present.count();
-    std::array<std::size_t, tasks> task{};
-    for_each_present(present, [&](std::size_t t, std::size_t index) { task[index] = t; });
-    backend.run(n * n, [&](std::size_t job, std::size_t) {
-      const std::size_t i = job / n, j = job % n;
-      if (i <= j) gram_[i * n + j] = gram_[j * n + i] = Back::dot(row(task[i]), row(task[j]));
+    std::array<const Scalar*, tasks> start{};
+    for_each_present(present, [&](std::size_t t, std::size_t index) { start[index] = row(t).data(); });
+    backend.run(gram_parts, [&](std::size_t part, std::size_t) {
+      const std::size_t begin = part * Net::shared / gram_parts, end = (part + 1) * Net::shared / gram_parts;
+      std::array<const Scalar*, tasks> from{};
+      for (std::size_t i = 0; i < n; ++i) from[i] = start[i] + begin;
+      Back::gram({from.data(), n}, end - begin, gram_of_[part].data());
     });
+    std::fill_n(gram_.begin(), n * n, 0.0);
+    for (const auto& part : gram_of_)
+      for (std::size_t i = 0; i < n * n; ++i) gram_[i] += part[i];
   }
 
   void ask_balancer(TaskSet present) {
@@ -431,11 +509,30 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     });
   }
 
-  void update(Back& backend, TaskSet present) {
+  // The length of the direction on the present segments: chunks' squares in double, added up in order.
+  double gradient_norm(Back& backend, TaskSet present) {
+    double squares = 0;
+    for (const Segment& segment : Net::segments) {
+      if (!segment.owners.meets(present)) continue;
+      const std::size_t chunks = (segment.size + chunk - 1) / chunk;
+      backend.run(chunks, [&](std::size_t job, std::size_t) {
+        const std::size_t begin = job * chunk;
+        const std::span<const Scalar> part{slot(0) + segment.offset + begin, std::min(chunk, segment.size - begin)};
+        const Scalar* const row = part.data();
+        Back::gram({&row, 1}, part.size(), &chunk_squares_[job]);
+      });
+      for (std::size_t job = 0; job < chunks; ++job) squares += chunk_squares_[job];
+    }
+    return std::sqrt(squares);
+  }
+
+  void update(Back& backend, TaskSet present, optim::Now now) {
+    if constexpr (optim::needs_norm<Optimizing>) now.gradient_norm = gradient_norm(backend, present);
     for (std::size_t s = 0; s < Net::segments.size(); ++s) {
       const Segment& segment = Net::segments[s];
       if (!segment.owners.meets(present)) continue;
-      const auto rule = optimizer_.rule(++segment_steps_[s]);
+      now.step = ++segment_steps_[s];
+      const auto rule = optim::rule(optimizer_, now, optimizer_state_);
       backend.run((segment.size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
         const std::size_t begin = segment.offset + job * chunk;
         const std::size_t count = std::min(chunk, segment.offset + segment.size - begin);
@@ -451,12 +548,14 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   Balancing balancer_;
   balancing::State<Balancing> balancer_state_{};
   Optimizing optimizer_;
+  PolicyState<Optimizing> optimizer_state_{};
   Buffer<Scalar> parameters_;
   Buffer<Scalar> state_;
   std::array<std::uint64_t, Net::segments.size()> segment_steps_{};
   std::uint64_t steps_ = 0;
 
   // The step's memory.
+  Augmentation<Scalar> augment_;
   Buffer<Scalar> slots_;
   Buffer<Scalar> memory_;
   Buffer<Scalar> staging_;
@@ -467,6 +566,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   std::array<double, tasks> counts_{}, scale_{}, losses_{}, weights_{};
   std::array<std::array<double, tasks>, most_slots> slot_losses_{};
   std::array<double, tasks * tasks> gram_{};
+  std::array<std::array<double, tasks * tasks>, gradients ? gram_parts : 0> gram_of_{};
+  std::array<double, optim::needs_norm<Optimizing> ? Net::parameters / chunk + 1 : 0> chunk_squares_{};
 };
 
 }  // namespace mtlx::training

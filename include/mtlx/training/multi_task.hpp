@@ -11,14 +11,18 @@
 #include <mtlx/backend/cpu.hpp>
 #include <mtlx/backend/reference.hpp>
 #include <mtlx/balancing/equal_weights.hpp>
+#include <mtlx/core/options.hpp>
 #include <mtlx/grouping/together.hpp>
 #include <mtlx/nn/task.hpp>
 #include <mtlx/optim/adam.hpp>
 #include <mtlx/training/learner.hpp>
 #include <mtlx/training/options.hpp>
 #include <mtlx/training/policies.hpp>
+#include <mtlx/training/run.hpp>
 #include <mtlx/training/scores.hpp>
 #include <mtlx/training/summary.hpp>
+#include <mtlx/training/weights.hpp>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -45,6 +49,9 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   /// Draws the first parameters from the seed. Throws `Error` if the options are out of range.
   [[gnu::cold]] explicit Model(Options options = {})
       : options_(std::move(options)), backend_(new Back(options_.backend)) {
+    mtlx::validate(options_.balancer);
+    mtlx::validate(options_.optimizer);
+    mtlx::validate(options_.grouping);
     plan_ = options_.grouping.plan(tasks);
     grouping::check_plan(plan_, tasks);
     for (std::size_t g = 0; g < plan_.size(); ++g)
@@ -64,30 +71,36 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   Model& operator=(Model&&) noexcept = default;
   ~Model() = default;
 
-  /// Trains on the data; called again, goes on with the next epochs' order. Throws `Error` if the data do not fit the
-  /// model, an option is out of range, or a loss is not finite.
+  /// Trains on the data, one network after the other; called again, goes on with the next epochs' order. Early stopping,
+  /// checkpoints and resuming are options. Throws `Error` if the data do not fit the model, an option is out of range, a
+  /// checkpoint can't be written or gone on with, or a loss or a parameter is not finite; the model is then between two
+  /// epochs: `load` a checkpoint, or make a new one.
   [[gnu::cold]] void fit(const data::DataSet& data, const FitOptions& options = {}) {
-    const typename Learner::Data bound(data, In::shape, TaskSet::first(tasks));
-    for (std::size_t g = 0; g < networks_.size(); ++g) fit(networks_[g], bound, options);
-    epochs_done_ += options.epochs;
+    using Data = typename Learner::Data;
+    const Data bound(data, In::shape, TaskSet::first(tasks));
+    const Data validation =
+        options.validation != nullptr ? Data(*options.validation, In::shape, TaskSet()) : Data();  // or no streams
+    detail::check_options(options.batch_size, options.early_stopping, options.checkpoint, options.monitor != nullptr,
+                          options.validation != nullptr);
+    for (const grouping::Group& group : plan_)
+      if (options.early_stopping.patience > 0 && options.monitor == nullptr &&
+          !validation.labelled().meets(group.serves))
+        fail("early stopping needs validation labels, and there are none for ", names_of(group.serves));
+    Checkpoint run = begin_run(bound, validation, options);
+    for (std::size_t g = 0; g < networks_.size(); ++g) train(g, bound, validation, options, run);
+    if (options.early_stopping.patience > 0 && options.early_stopping.restore_best) {
+      const Checkpoint best = best_of(run);
+      restore(best.states);
+      epochs_done_ = best.epochs_done;
+    } else {
+      epochs_done_ = run.epochs_done + detail::epochs_over(run);
+    }
   }
 
   /// Loss and metric of every task on the data; a task that the data set has no labels for gets NaN. Throws `Error` if
   /// the data do not fit the model.
   [[gnu::cold]] Scores<TaskList> evaluate(const data::DataSet& data) {
-    const typename Learner::Data bound(data, In::shape, {});
-    std::tuple<Judge<Task>...> judges;
-    for (const auto& stream : bound.streams())
-      for_each_block(*stream.inputs, [&](std::size_t first, std::size_t count, const auto& outputs) {
-        std::size_t t = 0;
-        std::apply(
-            [&](auto&... judge) {
-              ((stream.targets[t] != nullptr ? judge.add(*stream.targets[t], first, count, outputs[t]) : void(), ++t),
-               ...);
-            },
-            judges);
-      });
-    return Scores<TaskList>(std::apply([](const auto&... judge) { return std::make_tuple(judge.score()...); }, judges));
+    return score(typename Learner::Data(data, In::shape, {}));
   }
 
   /// Every task's answers. Throws `Error` if the inputs' shape is not the model's.
@@ -106,17 +119,61 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     }(std::make_index_sequence<tasks>{});
   }
 
+  /// Writes the whole state to a file: what is loaded goes on as this would, to the bit. Hyper-parameters are not in it.
+  /// Throws `Error` if that fails.
+  [[gnu::cold]] void save(const std::string& path) const {
+    Checkpoint now = checkpoint();
+    now.states = states();
+    now.positions.clear();
+    write_file(path, checkpoint_bytes(now));
+  }
+  /// Reads what `save` or `fit` wrote; after a file from the middle of an epoch, `fit` begins that epoch anew. Throws `Error`, with
+  /// nothing changed, if the file is no checkpoint, cut, damaged, or of a model with another layout or seed.
+  [[gnu::cold]] void load(const std::string& path) {
+    const Checkpoint found = parse_checkpoint(read_file(path), path);
+    Checkpoint now = checkpoint();
+    now.states = states();
+    detail::check_checkpoint(found, now, path);
+    restore(found.states);
+    epochs_done_ = found.epochs_done + detail::epochs_over(found);
+  }
+
+  /// Writes the parameters alone as safetensors, as PyTorch's state_dict has them: names ("trunk.0.weight", "left.bias",
+  /// with "network.1." before them where there are several networks), shapes, and a Dense layer's weight as (outputs,
+  /// inputs). Throws `Error` if that fails.
+  [[gnu::cold]] void save_weights(const std::string& path) const {
+    data::Safetensors content;
+    for (const auto& weight : weights()) {
+      const std::span<const Scalar> numbers =
+          networks_[weight.network].parameters().subspan(weight.offset, data::numbers_in(weight.shape));
+      const std::vector<Scalar> other =
+          weight.turned ? detail::turned(numbers, weight.shape[0]) : std::vector<Scalar>();
+      content.tensors.push_back(
+          data::Tensor::of(weight.name, weight.shape, weight.turned ? std::span<const Scalar>(other) : numbers));
+    }
+    write_safetensors(path, content);
+  }
+  /// Reads parameters alone; the optimizer's and the balancer's states stay. Throws `Error`, with nothing changed, if the
+  /// file is broken, or names, shapes and types are not exactly the model's.
+  [[gnu::cold]] void load_weights(const std::string& path) {
+    const data::Safetensors content = data::read_safetensors(path);
+    const auto all = weights();
+    detail::check_tensors(content, all, sizeof(Scalar), path);
+    for (const auto& weight : all) {
+      std::vector<Scalar> numbers(data::numbers_in(weight.shape));
+      content.find(weight.name)->copy_to(numbers.data());
+      if (weight.turned) numbers = detail::turned(std::span<const Scalar>(numbers), weight.shape[1]);
+      std::copy(numbers.begin(), numbers.end(), networks_[weight.network].parameters().data() + weight.offset);
+    }
+  }
+
   /// Layers, shapes, shared and own parameters, multiply-adds, memory.
   [[gnu::cold]] Summary summary() const {
     Summary s;
     Network::for_each_layer(
         [&](TaskSet owners, std::string_view name, Shape in, Shape out, std::size_t parameters, double multiply_adds) {
-          std::string owner = owners.count() == tasks && tasks > 1 ? "all" : "";
-          if (owner.empty())
-            for (std::size_t t = 0; t < tasks; ++t)
-              if (owners.has(t))
-                owner = owner.empty() ? std::string(TaskList::names[t]) : join(owner, ",", TaskList::names[t]);
-          s.layers.push_back({owner, std::string(name), in, out, parameters, multiply_adds});
+          s.layers.push_back({owners.count() == tasks && tasks > 1 ? "all" : names_of(owners), std::string(name), in,
+                              out, parameters, multiply_adds});
           s.multiply_adds += multiply_adds;
         });
     s.networks = networks_.size();
@@ -166,17 +223,17 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         }
         loss_ += T::Loss::template evaluate<T::outputs>(
             nn::LossSample<Slice>{{exact.data()}, {target.data()}, {there.data()}, {gradient.data()}, 1.0});
-        metric_.add(z, {targets.row(first + i), width}, present);
+        metrics_.add(z, {targets.row(first + i), width}, present);
       }
     }
-    typename T::Score score() const {
-      return {count_ > 0 ? loss_ / count_ : std::numeric_limits<double>::quiet_NaN(), metric_.value()};
+    Score<T> score() const {
+      return detail::make_score(count_ > 0 ? loss_ / count_ : std::numeric_limits<double>::quiet_NaN(), metrics_);
     }
 
    private:
     double loss_ = 0;
     double count_ = 0;
-    typename T::Metric metric_;
+    nn::MetricsOf<typename T::Metric> metrics_;
   };
 
   // function(first, count, outputs of each task) for block after block of the inputs.
@@ -196,7 +253,138 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     }
   }
 
-  [[gnu::cold]] void fit(Learner& network, const typename Learner::Data& data, const FitOptions& options) {
+  [[gnu::cold]] Scores<TaskList> score(const typename Learner::Data& data) {
+    std::tuple<Judge<Task>...> judges;
+    for (const auto& stream : data.streams())
+      for_each_block(*stream.inputs, [&](std::size_t first, std::size_t count, const auto& outputs) {
+        std::size_t t = 0;
+        std::apply(
+            [&](auto&... judge) {
+              ((stream.targets[t] != nullptr ? judge.add(*stream.targets[t], first, count, outputs[t]) : void(), ++t),
+               ...);
+            },
+            judges);
+      });
+    return Scores<TaskList>(std::apply([](const auto&... judge) { return std::make_tuple(judge.score()...); }, judges));
+  }
+
+  // Of the tasks that have labels; NaN if none has.
+  [[gnu::cold]] static double mean_loss(const std::array<double, tasks>& losses, TaskSet set) {
+    double sum = 0, count = 0;
+    for (std::size_t t = 0; t < tasks; ++t)
+      if (set.has(t) && !is_nan(losses[t])) sum += losses[t], count += 1;
+    return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
+  }
+
+  // Every parameter of every network as a tensor.
+  [[gnu::cold]] std::vector<detail::Weight> weights() const {
+    std::vector<detail::Weight> all;
+    for (std::size_t g = 0; g < networks_.size(); ++g)
+      for (const auto& [path, parameter, offset] : Learner::placed_parameters()) {
+        std::vector<std::size_t> shape(parameter.shape.begin(), parameter.shape.begin() + parameter.rank());
+        if (parameter.turned) std::swap(shape[0], shape[1]);
+        all.push_back({networks_.size() > 1 ? join("network.", g, ".", path) : path, std::move(shape), g, offset,
+                       parameter.turned});
+      }
+    return all;
+  }
+
+  // The tasks of a set by name, with commas between them.
+  [[gnu::cold]] static std::string names_of(TaskSet set) {
+    std::string names;
+    for (std::size_t t = 0; t < tasks; ++t)
+      if (set.has(t)) names += join(names.empty() ? "" : ",", TaskList::names[t]);
+    return names;
+  }
+
+  // Everything that decides what the bytes of a checkpoint mean, a line each.
+  [[gnu::cold]] std::string layout() const {
+    std::string text = join("numbers of ", sizeof(Scalar), " bytes\n");
+    ((text += join("task ", Task::name.view(), " with ", Task::outputs, " outputs and the loss ",
+                   type_name<typename Task::Loss>(), "\n")),
+     ...);
+    Network::for_each_layer([&](TaskSet owners, std::string_view name, Shape in, Shape out, std::size_t, double) {
+      text += join("layer ", name, " from ", in, " to ", out, " for ", names_of(owners), "\n");
+    });
+    for (const auto& placed : Learner::placed_parameters()) {
+      text += placed.path;
+      for (const int side : placed.parameter.shape) text += join(" ", side);
+      text += '\n';
+    }
+    for (const Segment& segment : Network::segments)
+      text += join(segment.size, " parameters of ", names_of(segment.owners), "\n");
+    text +=
+        join("optimizer ", type_name<Optimizing>(), " with ", Optimizing::states,
+             " numbers a parameter and a state of ", detail::size_in_file<PolicyState<Optimizing>>, " bytes\nbalancer ",
+             type_name<Balancing>(), " with a state of ", detail::size_in_file<PolicyState<Balancing>>, " bytes\n");
+    for (const grouping::Group& group : plan_)
+      text += join("network of ", names_of(group.members), " for ", names_of(group.serves), "\n");
+    return text;
+  }
+
+  // What a checkpoint says of the model, with every network at the beginning of a fit; but for the networks' states.
+  [[gnu::cold]] Checkpoint checkpoint() const {
+    Checkpoint now{layout(), options_.seed, epochs_done_, {}, {}, {}};
+    now.positions = std::vector<Position>(networks_.size());
+    for (Position& position : now.positions) position.sums.resize(2 * tasks);
+    return now;
+  }
+  [[gnu::cold]] std::vector<std::string> states() const {
+    std::vector<std::string> all;
+    for (const Learner& network : networks_) all.push_back(network.state());
+    return all;
+  }
+  [[gnu::cold]] void restore(const std::vector<std::string>& states) {
+    for (std::size_t g = 0; g < networks_.size(); ++g) networks_[g].restore(states[g]);
+  }
+
+  // Every network as it was after its best epoch, as far as there was one; a model between two fits.
+  [[gnu::cold]] Checkpoint best_of(const Checkpoint& run) const {
+    Checkpoint best{run.model, run.seed, run.epochs_done, states(), {}, {}};
+    std::uint64_t epochs = 0;
+    for (std::size_t g = 0; g < networks_.size(); ++g) {
+      const Position& position = run.positions[g];
+      if (!position.best_state.empty()) best.states[g] = position.best_state;
+      epochs = std::max(epochs, position.best_state.empty() ? position.epoch : position.best_epochs);
+    }
+    best.epochs_done += epochs;
+    return best;
+  }
+
+  [[gnu::cold]] void save_run(Checkpoint& run, const FitOptions& options) const {
+    if (options.checkpoint.directory.empty()) return;
+    // What can't be gone on with must not take the place of what can.
+    for (const Learner& network : networks_) network.check_parameters();
+    run.states = states();
+    write_file(detail::last_file(options.checkpoint), checkpoint_bytes(run));
+    run.states.clear();
+  }
+
+  // Begins a run, or goes on with one that was interrupted.
+  [[gnu::cold]] Checkpoint begin_run(const typename Learner::Data& data, const typename Learner::Data& validation,
+                                     const FitOptions& options) {
+    Checkpoint run = checkpoint();
+    run.fit = detail::fit_text(options.batch_size, options.sampling, options.shuffle, data.sizes(), validation.sizes(),
+                               options.monitor != nullptr, bool(options.augment), options.early_stopping);
+    if (!detail::resumes(options.checkpoint)) {
+      detail::remove_best(options.checkpoint);
+      save_run(run, options);
+      return run;
+    }
+    const std::string file = detail::last_file(options.checkpoint);
+    Checkpoint found = parse_checkpoint(read_file(file), file);
+    run.states = states();
+    detail::check_checkpoint(found, run, file);
+    detail::check_run(found, run, options.epochs, file);
+    restore(found.states);
+    found.states.clear();
+    return found;
+  }
+
+  [[gnu::cold]] void train(std::size_t g, const typename Learner::Data& data, const typename Learner::Data& validation,
+                           const FitOptions& options, Checkpoint& run) {
+    Learner& network = networks_[g];
+    Position& at = run.positions[g];
     // Streams without a label for the network's tasks are not dealt out.
     std::vector<std::size_t> streams, sizes;
     for (std::size_t s = 0; s < data.streams().size(); ++s)
@@ -205,43 +393,83 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         sizes.push_back(data.streams()[s].inputs->size());
       }
     Sampler sampler(sizes, {options.batch_size, options.sampling, options.shuffle, options_.seed});
+    if (at.step >= std::max<std::uint64_t>(sampler.steps(), 1)) fail("the checkpoint is in a step that there is not");
     static constexpr std::array<std::string_view, tasks> metrics{Task::Metric::name...};
-    Run run{
-        TaskList::names, metrics, network.members(), options.epochs, sampler.steps(), 0, options.validation != nullptr};
-    for (const std::size_t size : sizes) run.samples += size;
-    for (Observer* observer : options.observers) observer->on_begin(run);
+    Run about{TaskList::names,
+              metrics,
+              network.members(),
+              options.epochs - at.epoch,
+              sampler.steps(),
+              0,
+              options.validation != nullptr,
+              g};
+    for (const std::size_t size : sizes) about.samples += size;
+    for (Observer* observer : options.observers) observer->on_begin(about);
     std::vector<Sampler::Part> parts;
     parts.reserve(streams.size());
-    for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
+    const TaskSet labelled = validation.labelled();
+    const std::span<double> total(at.sums.data(), tasks), count(at.sums.data() + tasks, tasks);
+    optim::Now time;
+    time.epochs = static_cast<double>(epochs_done_ + options.epochs);
+    time.steps_per_epoch = sampler.steps();
+    while (at.epoch < options.epochs && !detail::stops(at, options.early_stopping)) {
       const auto start = std::chrono::steady_clock::now();
-      sampler.begin(epochs_done_ + epoch);
-      std::array<double, tasks> total{}, steps{};
-      for (std::size_t step = 0; step < sampler.steps(); ++step) {
+      const std::size_t epoch = epochs_done_ + at.epoch;
+      sampler.begin(epoch);
+      for (std::size_t step = 0; step < at.step; ++step) sampler.next();
+      while (at.step < sampler.steps()) {
         parts.clear();
         for (const Sampler::Part& part : sampler.next()) parts.push_back({streams[part.stream], part.samples});
         Step now;
-        now.epoch = epochs_done_ + epoch;
-        now.step = step;
-        now = network.step(*backend_, data, parts, now, options.probes);
+        now.epoch = epoch;
+        now.step = at.step;
+        time.epoch = static_cast<double>(epoch) + static_cast<double>(at.step) / static_cast<double>(sampler.steps());
+        now = network.step(*backend_, data, parts, now, options.probes, time, options.augment);
         for (std::size_t t = 0; t < tasks; ++t)
-          if (now.present.has(t)) total[t] += now.losses[t], steps[t] += 1;
+          if (now.present.has(t)) total[t] += now.losses[t], count[t] += 1;
+        ++at.step;
         for (Observer* observer : options.observers) observer->on_step(now);
+        const std::size_t every = options.checkpoint.every_steps;
+        if (every > 0 && at.step % every == 0 && at.step < sampler.steps()) save_run(run, options);
       }
+      std::array<double, tasks> means, losses, values;
       for (std::size_t t = 0; t < tasks; ++t)
-        total[t] = steps[t] > 0 ? total[t] / steps[t] : std::numeric_limits<double>::quiet_NaN();
+        means[t] = count[t] > 0 ? total[t] / count[t] : std::numeric_limits<double>::quiet_NaN();
+      network.check_parameters();
       Epoch done;
-      done.epoch = epochs_done_ + epoch;
+      done.epoch = epoch;
       done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      done.losses = total;
-      std::array<double, tasks> losses, values;
+      done.losses = means;
       if (options.validation != nullptr) {
-        const auto scores = evaluate(*options.validation);
+        const auto scores = score(validation);
         losses = scores.losses();
         values = scores.metrics();
+        for (std::size_t t = 0; t < tasks; ++t)
+          if (plan_[g].serves.has(t) && labelled.has(t) && !is_finite(losses[t]))
+            fail("the validation loss of the task \"", TaskList::names[t], "\" is not finite after epoch ", epoch + 1,
+                 "; training stops (a smaller learning rate may help)");
         done.validation_losses = losses;
         done.validation_metrics = values;
       }
+      // A validation loss is this network's own only for tasks that it serves.
+      const double loss =
+          options.validation != nullptr ? mean_loss(losses, plan_[g].serves) : mean_loss(means, network.members());
+      network.observe(loss);
+      std::fill(at.sums.begin(), at.sums.end(), 0.0);
+      at.step = 0;
+      ++at.epoch;
+      if (options.validation != nullptr) {
+        done.monitor = options.monitor != nullptr ? options.monitor(done) : loss;
+        done.best = detail::note(at, done.monitor, options.early_stopping);
+        if (done.best && detail::keeps_best(options.early_stopping, options.checkpoint))
+          at.best_state = network.state();
+        done.stopped = detail::stops(at, options.early_stopping);
+      }
       for (Observer* observer : options.observers) observer->on_epoch(done);
+      // The best first: what is lost between the two is made again.
+      if (done.best && !options.checkpoint.directory.empty())
+        write_file(detail::best_file(options.checkpoint), checkpoint_bytes(best_of(run)));
+      save_run(run, options);
     }
     for (Observer* observer : options.observers) observer->on_end();
   }
@@ -251,6 +479,11 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   std::vector<grouping::Group> plan_;
   std::vector<Learner> networks_;
   std::size_t epochs_done_ = 0;
+
+ protected:
+  void use_average() {
+    for (Learner& network : networks_) network.use_average();
+  }
 };
 
 namespace detail {
@@ -289,6 +522,16 @@ class MultiTask : public training::detail::ModelFor<In, TaskList, Policies...> {
   /// The model itself (or, where the arguments were refused, what stands in for it).
   using Base = training::detail::ModelFor<In, TaskList, Policies...>;
   using Base::Base;
+
+  /// A copy of the model with the averaged weights of an optimizer that averages (optim::Averaged); parts that no step
+  /// has reached keep theirs.
+  [[gnu::cold]] MultiTask averaged() const {
+    constexpr bool averages = optim::averages<training::PickOr<Kind::optimizer, optim::Adam, Policies...>>;
+    static_assert(averages, "mtlx: averaged() needs an optimizer that averages, such as optim::Averaged<optim::Adam>");
+    MultiTask copy = *this;
+    if constexpr (averages) copy.use_average();
+    return copy;
+  }
 };
 
 }  // namespace mtlx

@@ -19,10 +19,11 @@ struct Run {
   std::span<const std::string_view> tasks{};    ///< names
   std::span<const std::string_view> metrics{};  ///< of each task
   TaskSet members;                              ///< the tasks that train
-  std::size_t epochs = 0;
-  std::size_t steps = 0;    ///< in an epoch
-  std::size_t samples = 0;  ///< in the training data
+  std::size_t epochs = 0;                       ///< to train; fewer where an interrupted run is resumed
+  std::size_t steps = 0;                        ///< in an epoch
+  std::size_t samples = 0;                      ///< in the training data
   bool validates = false;
+  std::size_t network = 0;  ///< counts the groups of tasks
 };
 
 /// One training step. Entries of spans with one number a task belong to the model's tasks in order; a task that was not
@@ -44,6 +45,10 @@ struct Epoch {
   std::span<const double> losses{};             ///< mean over the epoch's steps, each task's
   std::span<const double> validation_losses{};  ///< empty without validation data
   std::span<const double> validation_metrics{};
+  double monitor = 0;  ///< what early stopping goes by, with validation data; lower is better
+  bool best =
+      false;  ///< the monitor is better than after any epoch of this run before, by at least minimum_improvement
+  bool stopped = false;  ///< early stopping ends the run here
 };
 
 /// Looks on while a model trains.

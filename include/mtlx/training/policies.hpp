@@ -50,11 +50,6 @@ inline constexpr bool is_input = false;
 template <int c, int h, int w>
 inline constexpr bool is_input<Input<c, h, w>> = true;
 
-template <class T>
-inline constexpr bool all_tasks = false;
-template <class... T>
-inline constexpr bool all_tasks<Tasks<T...>> = (Task<T> && ...);
-
 template <Kind kind, class... Policies>
 inline constexpr int number_of = (0 + ... + (is_of_kind<Policies, kind> ? 1 : 0));
 
@@ -85,12 +80,12 @@ consteval bool check_concept() {
     static_assert(Balancer<P>,
                   "mtlx: a balancer must be an aggregate with `needs` and `void weights(const Problem&, State&, "
                   "std::span<double>) const`: see balancing/balancer.hpp");
-    return Balancer<P>;
+    if constexpr (Balancer<P>)
+      return check_state<P>();
+    else
+      return false;
   } else if constexpr (P::kind == Kind::optimizer) {
-    static_assert(Optimizer<P>,
-                  "mtlx: an optimizer must be an aggregate with `states` and `auto rule(std::uint64_t step) const`: "
-                  "see optim/optimizer.hpp");
-    return Optimizer<P>;
+    return optim::check<P>();
   } else if constexpr (P::kind == Kind::grouping) {
     static_assert(GroupingRule<P>,
                   "mtlx: a grouping rule must be an aggregate with `std::vector<Group> plan(std::size_t) const`: see "
@@ -118,7 +113,7 @@ concept NetworkOn = requires(const sharing::NetworkPass<S>& pass, const sharing:
   { N::parameters + N::shared + N::memory + N::input + N::output[0] + N::output_gradient[0] } -> std::integral;
   N::template forward<S>(pass);
   N::template backward<S>(pass, to);
-  N::for_each_parameter([](std::string_view, const nn::Parameter&, std::size_t) {});
+  N::for_each_parameter([](const nn::Path&, const nn::Parameter&, std::size_t) {});
   N::for_each_layer([](TaskSet, std::string_view, Shape, Shape, std::size_t, double) {});
 };
 
@@ -144,8 +139,7 @@ consteval bool check_model() {
   static_assert(input, "mtlx: the first template argument of MultiTask is the shape of a sample, Input<...>");
   if constexpr (input) {
     if constexpr (check_tasks<TaskList>()) {
-      constexpr bool tasks = detail::all_tasks<TaskList>;
-      static_assert(tasks, "mtlx: a task lacks something of the concept Task: see nn/task.hpp");
+      constexpr bool tasks = check_each_task<TaskList>();
       constexpr bool policies = (Policy<Policies> && ...);
       static_assert(policies, "mtlx: a template argument of MultiTask is no policy: it has no `kind`");
       if constexpr (tasks && policies)
@@ -210,8 +204,13 @@ struct Refused {
   void fit(auto&&, const FitOptions& = {}) {}
   typename detail::RefusedAnswers<TaskList>::Scores evaluate(auto&&) const;
   typename detail::RefusedAnswers<TaskList>::Predictions predict(auto&&) const;
+  void save(auto&&) const {}
+  void load(auto&&) {}
+  void save_weights(auto&&) const {}
+  void load_weights(auto&&) {}
   Summary summary() const;
   std::size_t parameter_count() const;
+  void use_average() const {}
   std::span<Scalar> parameters(std::size_t = 0) const;
   const std::vector<grouping::Group>& plan() const;
 };
