@@ -5,15 +5,25 @@
 #   mtlx::native    compile for this machine's processor
 #   mtlx::zlib      read gzipped data; defines MTLX_USE_ZLIB
 #   mtlx::xtensor   what mtlx/data/xtensor.hpp includes; xtensor::optimize is never used, it would add flags
+#
+# MTLX_WANTED names those to look for; none named are all.
 
-if(NOT TARGET mtlx::native)
+# All of them, and which package a part needs.
+set(MTLX_COMPONENTS native zlib xtensor)
+set(MTLX_COMPONENT_zlib "ZLIB (Debian: zlib1g-dev)")
+set(MTLX_COMPONENT_xtensor "xtensor (Debian: libxtensor-dev)")
+if(NOT MTLX_WANTED)
+  set(MTLX_WANTED ${MTLX_COMPONENTS})
+endif()
+
+if("native" IN_LIST MTLX_WANTED AND NOT TARGET mtlx::native)
   add_library(mtlx::native INTERFACE IMPORTED GLOBAL)
   set_property(TARGET mtlx::native PROPERTY INTERFACE_COMPILE_OPTIONS
     "$<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU,Clang,AppleClang>>:-march=native>")
   set_property(TARGET mtlx::native PROPERTY INTERFACE_LINK_LIBRARIES mtlx::mtlx)
 endif()
 
-if(NOT TARGET mtlx::zlib)
+if("zlib" IN_LIST MTLX_WANTED AND NOT TARGET mtlx::zlib)
   find_package(ZLIB QUIET)
   if(TARGET ZLIB::ZLIB)
     add_library(mtlx::zlib INTERFACE IMPORTED GLOBAL)
@@ -22,8 +32,12 @@ if(NOT TARGET mtlx::zlib)
   endif()
 endif()
 
-if(NOT TARGET mtlx::xtensor)
+if("xtensor" IN_LIST MTLX_WANTED AND NOT TARGET mtlx::xtensor)
+  # Its configuration tries flags, and talks of it even to find_package(... QUIET).
+  set(_mtlx_quiet "${CMAKE_REQUIRED_QUIET}")
+  set(CMAKE_REQUIRED_QUIET TRUE)
   find_package(xtensor CONFIG QUIET)
+  set(CMAKE_REQUIRED_QUIET "${_mtlx_quiet}")
   if(TARGET xtensor)
     add_library(mtlx::xtensor INTERFACE IMPORTED GLOBAL)
     set_property(TARGET mtlx::xtensor PROPERTY INTERFACE_LINK_LIBRARIES mtlx::mtlx xtensor)

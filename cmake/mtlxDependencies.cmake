@@ -4,13 +4,15 @@
 # mtlx_find_dependencies()
 #   Finds Eigen and threads. Sets MTLX_DEPENDENCIES_FOUND and, when it is false, MTLX_DEPENDENCIES_MESSAGE.
 #
+# Threads are no component: the only parallel code is std::thread's (core/crew.hpp), which every model includes, and
+# there is no OpenMP in it. `.backend = {.threads = 1}` starts none.
+#
 # A macro, since find_package must speak to the caller's scope. Eigen is asked for without a version: the version file
 # of 3.4 refuses every range that reaches 5, and that of 5 refuses 3.4.
 macro(mtlx_find_dependencies)
   set(MTLX_DEPENDENCIES_FOUND TRUE)
   set(MTLX_DEPENDENCIES_MESSAGE "")
   find_package(Eigen3 CONFIG QUIET)
-  set(THREADS_PREFER_PTHREAD_FLAG ON)
   find_package(Threads QUIET)
   if(NOT TARGET Eigen3::Eigen)
     set(MTLX_DEPENDENCIES_FOUND FALSE)

@@ -15,7 +15,7 @@ struct Swish {
   static constexpr Shape output(Shape in) { return in; }
 
   static constexpr std::array<nn::Parameter, 1> parameters(Shape in) {
-    return {nn::Parameter{.name = "slope", .shape = {in.channels, 1, 1, 1}, .initialiser = nn::ones}};
+    return {nn::Parameter{.name = "slope", .shape = {in.channels}, .initialiser = nn::ones}};
   }
 
   template <Shape In>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Everything but the optional parts: xtensor's overloads (data/xtensor.hpp) and the law suites (testing/).
+// Everything but what costs those who don't use it: the readers of tables, text, arrays and mapped files
+// (data/{csv,arff,table,conllu,corpus,npy,mapped}.hpp), xtensor's overloads (data/xtensor.hpp) and the law suites
+// (testing/).
 #pragma once
 
 #include <mtlx/backend/cpu.hpp>
@@ -7,22 +9,47 @@
 #include <mtlx/balancing/equal_weights.hpp>
 #include <mtlx/balancing/pc_grad.hpp>
 #include <mtlx/core/version.hpp>
+#include <mtlx/data/augmentation.hpp>
 #include <mtlx/data/data_set.hpp>
 #include <mtlx/data/idx.hpp>
 #include <mtlx/data/multi_fashion.hpp>
+#include <mtlx/data/safetensors.hpp>
 #include <mtlx/grouping/together.hpp>
 #include <mtlx/nn/activation.hpp>
+#include <mtlx/nn/avg_pool2d.hpp>
+#include <mtlx/nn/batch_norm.hpp>
 #include <mtlx/nn/conv2d.hpp>
+#include <mtlx/nn/conv_transpose2d.hpp>
+#include <mtlx/nn/cross_entropy.hpp>
 #include <mtlx/nn/dense.hpp>
 #include <mtlx/nn/dropout.hpp>
+#include <mtlx/nn/embedding.hpp>
+#include <mtlx/nn/f1.hpp>
+#include <mtlx/nn/flatten.hpp>
+#include <mtlx/nn/focal.hpp>
+#include <mtlx/nn/gelu.hpp>
 #include <mtlx/nn/max_pool2d.hpp>
+#include <mtlx/nn/norm.hpp>
+#include <mtlx/nn/pixel_shuffle.hpp>
+#include <mtlx/nn/r2.hpp>
+#include <mtlx/nn/ranking.hpp>
+#include <mtlx/nn/regression_loss.hpp>
 #include <mtlx/nn/sequential.hpp>
 #include <mtlx/nn/task.hpp>
+#include <mtlx/nn/upsample.hpp>
+#include <mtlx/optim/adagrad.hpp>
 #include <mtlx/optim/adam.hpp>
+#include <mtlx/optim/adam_w.hpp>
+#include <mtlx/optim/averaged.hpp>
+#include <mtlx/optim/clipped.hpp>
+#include <mtlx/optim/rms_prop.hpp>
+#include <mtlx/optim/schedule.hpp>
 #include <mtlx/optim/sgd.hpp>
 #include <mtlx/sharing/hard.hpp>
 #include <mtlx/sharing/single.hpp>
 #include <mtlx/study/results.hpp>
+#include <mtlx/training/extract.hpp>
 #include <mtlx/training/history.hpp>
 #include <mtlx/training/multi_task.hpp>
 #include <mtlx/training/progress.hpp>
+#include <mtlx/training/weights.hpp>

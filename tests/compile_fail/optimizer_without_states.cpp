@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expect: mtlx: an optimizer must be an aggregate with `states` and `auto rule(std::uint64_t step) const`
+// expect: mtlx: an optimizer must be an aggregate with `states` and `auto rule(const Now& now) const`
 #include <mtlx/mtlx.hpp>
 
 using namespace mtlx;
@@ -12,7 +12,7 @@ struct Mine {
   static constexpr auto kind = Kind::optimizer;
   static constexpr std::size_t states = 0;
   double learning_rate = 1e-2;
-  auto rule(std::uint64_t) const {
+  auto rule(const optim::Now&) const {
     return [rate = learning_rate](auto& parameter, auto gradient, auto&) {
       parameter -= decltype(gradient)(rate) * gradient;
     };
@@ -22,7 +22,7 @@ struct Mine {
 struct Mine {
   static constexpr auto kind = Kind::optimizer;
   double learning_rate = 1e-2;
-  auto rule(std::uint64_t) const {
+  auto rule(const optim::Now&) const {
     return [rate = learning_rate](auto& parameter, auto gradient, auto&) {
       parameter -= decltype(gradient)(rate) * gradient;
     };

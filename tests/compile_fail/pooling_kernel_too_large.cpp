@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expect: mtlx: the kernel of a MaxPool2d is larger than its
+// expect: mtlx: the kernel of a pooling layer is larger than its (padded) input
 #include <mtlx/mtlx.hpp>
 
 using namespace mtlx;

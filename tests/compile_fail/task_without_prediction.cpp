@@ -12,9 +12,6 @@ struct Right {
   static constexpr int outputs = 2;
   using Loss = nn::MeanSquaredError;
   using Metric = nn::RootMeanSquaredError;
-  struct Score {
-    double loss = 0, rmse = 0;
-  };
   static constexpr std::string_view targets_are = "numbers";
   static constexpr bool accepts(float) { return true; }
   using Prediction = Answers<2>;
@@ -25,9 +22,6 @@ struct Right {
   static constexpr int outputs = 2;
   using Loss = nn::MeanSquaredError;
   using Metric = nn::RootMeanSquaredError;
-  struct Score {
-    double loss = 0, rmse = 0;
-  };
   static constexpr std::string_view targets_are = "numbers";
   static constexpr bool accepts(float) { return true; }
 };

@@ -107,6 +107,12 @@ Lines bad_head(std::string_view source, bool is_header) {
   return found;
 }
 
+/// Whether a file whose comments begin with # starts with its licence, after the line that names its interpreter.
+bool has_licence(std::string_view source) {
+  if (source.starts_with("#!")) source.remove_prefix(std::min(source.find('\n'), source.size() - 1) + 1);
+  return source.starts_with("# SPDX-License-Identifier: MIT\n");
+}
+
 /// Calls whose answer differs from run to run.
 Lines hidden_randomness(std::string_view source) {
   const std::string code = without_comments(source, true);
@@ -141,6 +147,30 @@ TEST_CASE("every file starts with its licence, every header is included once") {
   });
 }
 
+TEST_CASE("every script and build file starts with its licence") {
+  std::vector<fs::path> files{root() / "CMakeLists.txt", root() / "CITATION.cff", root() / ".ci/run"};
+  for (const char* folder : {"cmake", "scripts", "tests", "examples", "bench", "docs"}) {
+    for (const fs::path& file : files_under(root() / folder, {".sh", ".py", ".cmake", ".in", ".txt"})) {
+      if (file.extension() != ".txt" || file.filename() == "CMakeLists.txt") files.push_back(file);
+    }
+  }
+  CHECK(files.size() > 20);
+  for (const fs::path& file : files) CHECK_MESSAGE(has_licence(read(file)), file.string());
+  // Tables that scripts write for the tests.
+  for (const fs::path& file : files_under(root() / "tests", {".inc"})) {
+    CHECK_MESSAGE(bad_head(read(file), false).empty(), file.string());
+  }
+}
+
+TEST_CASE("the citation names this version") {
+  std::string version;
+  for (const std::string& line : lines_of(read(root() / "include/mtlx/core/version.hpp"))) {
+    if (line.starts_with("#define")) version += (version.empty() ? "" : ".") + line.substr(line.rfind(' ') + 1);
+  }
+  const Lines citation = lines_of(read(root() / "CITATION.cff"));
+  CHECK_MESSAGE(std::count(citation.begin(), citation.end(), "version: " + version) == 1, version);
+}
+
 TEST_CASE("every static_assert of the library speaks in one shape") {
   check_all({"include"}, [](const fs::path&, const std::string& source) { return bad_static_asserts(source); });
 }
@@ -148,6 +178,28 @@ TEST_CASE("every static_assert of the library speaks in one shape") {
 TEST_CASE("nothing depends on the time of day or on a machine's entropy") {
   check_all({"include", "tests", "bench", "examples"},
             [](const fs::path&, const std::string& source) { return hidden_randomness(source); });
+}
+
+TEST_CASE("a user reaches every header from mtlx.hpp, or it is named as left out") {
+  // What headers include of each other counts too.
+  const fs::path include = root() / "include";
+  std::vector<fs::path> open{root() / "tests/project/odr/whole.hpp"};
+  std::vector<std::string> reached{"mtlx/data/xtensor.hpp"};
+  while (!open.empty()) {
+    const fs::path file = open.back();
+    open.pop_back();
+    for (const std::string& line : lines_of(read(file))) {
+      if (!line.starts_with("#include <mtlx/")) continue;
+      const std::string name = line.substr(10, line.find('>') - 10);
+      if (std::find(reached.begin(), reached.end(), name) != reached.end()) continue;
+      reached.push_back(name);
+      open.push_back(include / name);
+    }
+  }
+  for (const fs::path& header : sources_under(include)) {
+    const std::string name = fs::relative(header, include).generic_string();
+    CHECK_MESSAGE(std::find(reached.begin(), reached.end(), name) != reached.end(), name);
+  }
 }
 
 TEST_CASE("good static_asserts pass") {
@@ -174,6 +226,15 @@ TEST_CASE("bad heads are found") {
   CHECK(bad_head(spdx + "\n#include <vector>\n", true).size() == 1);
   CHECK(bad_head("#pragma once\n", true).size() == 1);
   CHECK(bad_head("int main() {}\n", false).size() == 1);
+}
+
+TEST_CASE("a script without its licence is found") {
+  CHECK(has_licence("# SPDX-License-Identifier: MIT\n"));
+  CHECK(has_licence("#!/bin/sh\n# SPDX-License-Identifier: MIT\nexit\n"));
+  CHECK(!has_licence(""));
+  CHECK(!has_licence("#!/bin/sh"));
+  CHECK(!has_licence("#!/bin/sh\nexit\n# SPDX-License-Identifier: MIT\n"));
+  CHECK(!has_licence("# SPDX-License-Identifier: MIT-0\n"));
 }
 
 TEST_CASE("hidden randomness is found") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The code in README.md is taken from the examples, which are compiled and run: a block says which one in the line above
-// it, <!-- from examples/NAME.cpp -->, and stands there word for word, up to its indentation.
+// The code in README.md and docs/ is taken from files that are compiled and run: a block says which one in the line above
+// it, <!-- from examples/NAME.cpp --> (or include/, tests/), and stands there word for word, up to its indentation. A
+// link to a file of the tree leads somewhere.
 #include "source_text.hpp"
 
 #include <doctest/doctest.h>
@@ -39,7 +40,9 @@ std::string source_named(const std::string& line) {
   const std::string before = "<!-- from ";
   const std::string after = " -->";
   const std::string marker = line.substr(indentation(line));
-  if (!marker.starts_with(before + "examples/") || !marker.ends_with(".cpp" + after)) return "";
+  const bool in_tree = marker.starts_with(before + "examples/") || marker.starts_with(before + "include/") ||
+                       marker.starts_with(before + "tests/");
+  if (!in_tree || !(marker.ends_with(".cpp" + after) || marker.ends_with(".hpp" + after))) return "";
   return marker.substr(before.size(), marker.size() - before.size() - after.size());
 }
 
@@ -72,6 +75,20 @@ Check check_page(const Lines& page, const fs::path& folder) {
   return check;
 }
 
+/// The targets of [text](target) that name no file beside the page at `path`; other sites and places on a page pass.
+Lines dead_links(const std::string& page, const fs::path& folder) {
+  Lines dead;
+  for (std::size_t at = page.find("]("); at != std::string::npos; at = page.find("](", at + 1)) {
+    const std::size_t end = page.find(')', at);
+    std::string target = page.substr(at + 2, end - at - 2);
+    target = target.substr(0, target.find('#'));
+    // A lambda's parameters look like a link's target, but for the space in them.
+    if (target.empty() || target.find("://") != std::string::npos || target.find(' ') != std::string::npos) continue;
+    if (!fs::exists(folder / target)) dead.push_back(target);
+  }
+  return dead;
+}
+
 Check check_text(std::string_view page) {
   const TemporaryFolder folder("mtlx_readme_test");
   folder.write("examples/a.cpp", "#include <x>\n\nint main() {\n  if (true) {\n    f();\n\n    g();\n  }\n}\n");
@@ -80,12 +97,29 @@ Check check_text(std::string_view page) {
 
 }  // namespace
 
-TEST_CASE("the code in README.md stands in the examples") {
-  const Lines page = lines_of(read(root() / "README.md"));
-  REQUIRE_MESSAGE(!page.empty(), "there is no README.md");
-  const Check check = check_page(page, root());
-  CHECK_MESSAGE(check.complaints.empty(), joined(check.complaints));
-  CHECK(check.blocks > 0);
+TEST_CASE("the code in the pages stands in the files that they name, and their links lead somewhere") {
+  std::vector<fs::path> pages{root() / "README.md", root() / "CONTRIBUTING.md"};
+  for (const auto& entry : fs::recursive_directory_iterator(root() / "docs"))
+    if (entry.path().extension() == ".md") pages.push_back(entry.path());
+  std::size_t blocks = 0;
+  for (const fs::path& path : pages) {
+    CAPTURE(path.string());
+    const std::string text = read(path);
+    REQUIRE(!text.empty());
+    const Check check = check_page(lines_of(text), root());
+    CHECK_MESSAGE(check.complaints.empty(), joined(check.complaints));
+    const Lines dead = dead_links(text, path.parent_path());
+    CHECK_MESSAGE(dead.empty(), joined(dead));
+    blocks += check.blocks;
+  }
+  CHECK(blocks > 5);
+}
+
+TEST_CASE("a link to nowhere is found") {
+  const TemporaryFolder folder("mtlx_readme_test");
+  folder.write("a.md", "text");
+  CHECK(dead_links("[a](a.md) [b](a.md#place) [c](#place) [d](https://x.y/z)", folder.path()).empty());
+  CHECK(dead_links("[a](b.md) text [a](a.md)", folder.path()) == Lines{"b.md"});
 }
 
 TEST_CASE("a block that stands in its example passes") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Includes the whole library, as second.cpp does: a function that is not inline, or a variable that is not, fails to
 // link.
-#include <mtlx/mtlx.hpp>
+#include "whole.hpp"
 
 const void* second_view_of_shape();
 

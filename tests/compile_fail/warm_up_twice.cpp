@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// expect: mtlx: a schedule has one WarmUp, and here it has two
+#include <mtlx/mtlx.hpp>
+#include <mtlx/optim/schedule.hpp>
+
+using namespace mtlx;
+
+using TaskList = Tasks<Classification<"left", 3>, Regression<"right", 2>>;
+using Trunk = nn::Sequential<nn::Dense<5>, nn::Relu>;
+
+#ifdef MTLX_FIXED
+using Mine = optim::Scheduled<optim::Adam, optim::WarmUp<optim::Cosine>>;
+#else
+using Mine = optim::Scheduled<optim::Adam, optim::WarmUp<optim::WarmUp<optim::Cosine>>>;
+#endif
+
+using Model = MultiTask<Input<8>, TaskList, sharing::Hard<Trunk>, Mine>;
+
+#include "use_default_model.inc"
