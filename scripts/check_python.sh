@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # usage: scripts/check_python.sh
 #
-# Are the numbers that tests compare with still what PyTorch computes? Makes a virtual environment outside the tree the
+# Are the numbers that tests compare with still what PyTorch and its kin compute? Makes a virtual environment outside the tree the
 # first time (scripts/oracle/venv.sh), recomputes, compares, and writes nothing in the tree. The last line is
 # `N passed, N failed`. The numbers are stored anew with
 #
@@ -51,14 +51,25 @@ lenet() {
     "$python" scripts/oracle/lenet_adam.py $mode "$work/lenet$side" "$csv"
 }
 
-optimizers() {
-  local stored=tests/optim/optimizer_oracle.inc
-  "$python" scripts/oracle/optimizers.py >"$work/optimizers" || return 1
+# stored SCRIPT FILE: what the script writes against what is stored, to 1e-12.
+stored() {
+  "$python" "scripts/oracle/$1" >"$work/found" || return 1
   if [ $store = 1 ]; then
-    cp "$work/optimizers" "$stored"
+    cp "$work/found" "$2"
   else
-    "$python" scripts/oracle/same.py "$stored" "$work/optimizers" 1e-12
+    "$python" scripts/oracle/same.py "$2" "$work/found" 1e-12
   fi
+}
+
+npy() {
+  "${CXX:-g++}" -std=c++20 -O2 -Iinclude scripts/oracle/npy_copy.cpp -o "$work/npy_copy" &&
+    "$python" scripts/oracle/npy_check.py "$work/npy_copy"
+}
+
+safetensors() {
+  "${CXX:-g++}" -std=c++20 -O1 -Iinclude -isystem "${MTLX_EIGEN_INCLUDE:-/usr/include/eigen3}" \
+    scripts/oracle/safetensors_copy.cpp -o "$work/safetensors_copy" -pthread &&
+    "$python" scripts/oracle/safetensors_check.py "$work/safetensors_copy" "$work"
 }
 
 build() {
@@ -73,7 +84,19 @@ else
   echo "FAILED: scripts/oracle/dump.cpp does not compile" >&2
   failed=$((failed + 1))
 fi
-if [ -f scripts/oracle/optimizers.py ]; then check "optimizers" optimizers; fi
+check "optimizers and schedules" stored optimizers.py tests/optim/optimizer_oracle.inc
+check "layers" stored layers.py tests/nn/layer_oracle.inc
+check "losses" stored losses.py tests/nn/loss_oracle.inc
+check "metrics" stored metrics.py tests/nn/metric_oracle.inc
+check "approximations" "$python" scripts/oracle/approximations.py include/mtlx/core/scalar.hpp
+check "exp, log and tanh" "$python" scripts/oracle/pack_math.py include/mtlx/backend/pack_math.hpp
+check "npy" npy
+# Debian has no package of it: without pip this one is left out, and said so.
+if "$python" -c 'import safetensors' 2>/dev/null; then
+  check "safetensors" safetensors
+else
+  echo "==== safetensors: not checked, its Python package is not there"
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# usage: scripts/setup.sh [run|test|lint]
+# usage: scripts/setup.sh [run|test|lint|fuzz|docs]
 #
 # Installs what is missing of the Debian packages that
 #   run    the main job needs (scripts/run.sh)
 #   test   the tests need too (scripts/test.sh); the default
 #   lint   the formatter and the static checks need too (scripts/lint.sh)
+#   fuzz   the fuzzer of the readers needs (scripts/fuzz.sh)
+#   docs   the site of the documentation needs (scripts/docs.sh)
 # With nothing missing it asks for neither network nor root.
 set -euo pipefail
 
@@ -13,10 +15,12 @@ packages=(g++ cmake ninja-build libeigen3-dev zlib1g-dev dataset-fashion-mnist)
 set_name=${1:-test}
 case $set_name in
   run) ;;
-  test) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang) ;;
-  lint) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang clang-format-19 clang-tidy) ;;
+  test) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang pkgconf) ;;
+  lint) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang pkgconf clang-format-19 clang-tidy) ;;
+  fuzz) packages+=(clang libclang-rt-dev) ;;
+  docs) packages=(doxygen doxygen-awesome-css) ;;
   *)
-    echo "usage: scripts/setup.sh [run|test|lint]" >&2
+    echo "usage: scripts/setup.sh [run|test|lint|fuzz|docs]" >&2
     exit 2
     ;;
 esac
