@@ -60,8 +60,9 @@ def in_square(power):
     return result
 
 
-def main():
-    tables = {"erfcx_coefficients": expand(scaled_erfc, 22), "atanh_coefficients": in_square(expand(atanh, 10))}
+def print_or_check(tables):
+    """`tables`: numbers by the table's name. Without a file on the command line they are printed; with one, its tables
+    must be these, to the last bit of a double."""
     if len(sys.argv) == 1:
         for name, numbers in tables.items():
             print(f"{name}: " + ", ".join(repr(float(c)) for c in numbers))
@@ -78,6 +79,11 @@ def main():
         print(f"{name}: at most {worst:.1e} from what is computed")
         if not worst <= 5e-16:
             sys.exit(1)
+
+
+def main():
+    tables = {"erfcx_coefficients": expand(scaled_erfc, 22), "atanh_coefficients": in_square(expand(atanh, 10))}
+    print_or_check(tables)
 
 
 if __name__ == "__main__":
