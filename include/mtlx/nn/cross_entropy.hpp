@@ -129,19 +129,13 @@ struct PositiveWeights {
 
   template <int Outputs>
   static auto evaluate(const auto& s) {
-    using Number = typename std::remove_cvref_t<decltype(s)>::Number;
-    Number total(0);
-    for (std::size_t i = 0; i < Outputs; ++i) {
-      const auto there = s.present[i] > Number(0);
-      const Number z = s.z[i];
-      const Number yes = Number(weight(i)) * s.target[i];
-      const Number no = Number(1) - s.target[i];
+    return detail::sum_over_targets<Outputs>(s, []<class Number>(std::size_t i, Number z, Number t) {
+      const Number yes = Number(weight(i)) * t, no = Number(1) - t;
       // -log sigmoid(z) = max(-z, 0) + soft and -log(1 - sigmoid(z)) = max(z, 0) + soft.
       const Number soft = mtlx::detail::log_of_one_plus(exponential(-absolute(z)));
-      total += select(there, yes * maximum(-z, Number(0)) + no * maximum(z, Number(0)) + (yes + no) * soft, Number(0));
-      s.dz[i] = select(there, s.scale * ((yes + no) * sigmoid(z) - yes), Number(0));
-    }
-    return total;
+      return detail::ValueAndSlope<Number>{
+          yes * maximum(-z, Number(0)) + no * maximum(z, Number(0)) + (yes + no) * soft, (yes + no) * sigmoid(z) - yes};
+    });
   }
 
  private:

@@ -66,12 +66,7 @@ struct Focal {
 
   template <int Outputs>
   static auto evaluate(const auto& s) {
-    using Number = typename std::remove_cvref_t<decltype(s)>::Number;
-    Number total(0);
-    for (std::size_t i = 0; i < Outputs; ++i) {
-      const auto there = s.present[i] > Number(0);
-      const Number z = s.z[i];
-      const Number yes = s.target[i];
+    return detail::sum_over_targets<Outputs>(s, []<class Number>(std::size_t, Number z, Number yes) {
       const Number no = Number(1) - yes;
       // Both sides without a difference from 1, which would lose the small one.
       const Number p = sigmoid(z), rest = sigmoid(-z);
@@ -86,10 +81,8 @@ struct Focal {
       if constexpr (gamma.value > 0)
         slope += share * Number(gamma.value) * detail::power<mtlx::Real(gamma.value - 1)>(wrong) * p * rest *
                  (no - yes) * entropy;
-      total += select(there, factor * entropy, Number(0));
-      s.dz[i] = select(there, s.scale * slope, Number(0));
-    }
-    return total;
+      return detail::ValueAndSlope<Number>{factor * entropy, slope};
+    });
   }
 };
 

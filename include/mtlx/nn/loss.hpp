@@ -85,6 +85,31 @@ struct SoftmaxCrossEntropy {
   }
 };
 
+namespace detail {
+
+/// What one target's loss is, and its derivative by z.
+template <class Number>
+struct ValueAndSlope {
+  Number value, slope;
+};
+
+/// A loss that is a sum over the targets, of one(i, z[i], target[i]) for each that is present: assigns s.dz, returns the
+/// sum.
+template <int Outputs, class One>
+auto sum_over_targets(const auto& s, One one) {
+  using Number = typename std::remove_cvref_t<decltype(s)>::Number;
+  Number total(0);
+  for (std::size_t i = 0; i < Outputs; ++i) {
+    const auto there = s.present[i] > Number(0);
+    const ValueAndSlope<Number> found = one(i, Number(s.z[i]), Number(s.target[i]));
+    total += select(there, found.value, Number(0));
+    s.dz[i] = select(there, s.scale * found.slope, Number(0));
+  }
+  return total;
+}
+
+}  // namespace detail
+
 /// Cross-entropy of a sigmoid for each of several yes-or-no labels (targets 0 or 1, soft ones between); mean over the
 /// labels that are present. Takes logits, so that no probability is rounded to 0 or 1.
 struct BinaryCrossEntropy {
@@ -93,15 +118,9 @@ struct BinaryCrossEntropy {
 
   template <int Outputs>
   static auto evaluate(const auto& s) {
-    using Number = typename std::remove_cvref_t<decltype(s)>::Number;
-    Number total(0);
-    for (std::size_t i = 0; i < Outputs; ++i) {
-      const auto there = s.present[i] > Number(0);
-      const Number z = s.z[i];
-      total += select(there, softplus(z) - s.target[i] * z, Number(0));
-      s.dz[i] = select(there, s.scale * (sigmoid(z) - s.target[i]), Number(0));
-    }
-    return total;
+    return detail::sum_over_targets<Outputs>(s, []<class Number>(std::size_t, Number z, Number t) {
+      return detail::ValueAndSlope<Number>{softplus(z) - t * z, sigmoid(z) - t};
+    });
   }
 };
 

@@ -24,21 +24,9 @@ namespace detail {
 // The sum over a sample's present targets of a loss of the error: one(error) is its {value, slope}.
 template <int Outputs, class One>
 auto sum_of_errors(const auto& s, One one) {
-  using Number = typename std::remove_cvref_t<decltype(s)>::Number;
-  Number total(0);
-  for (std::size_t i = 0; i < Outputs; ++i) {
-    const auto there = s.present[i] > Number(0);
-    const auto [value, slope] = one(Number(s.z[i] - s.target[i]));
-    total += select(there, value, Number(0));
-    s.dz[i] = select(there, s.scale * slope, Number(0));
-  }
-  return total;
+  return sum_over_targets<Outputs>(s,
+                                   [&]<class Number>(std::size_t, Number z, Number t) { return one(Number(z - t)); });
 }
-
-template <class Number>
-struct ValueAndSlope {
-  Number value, slope;
-};
 
 template <class Number>
 Number sign(Number x) {
