@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -17,6 +16,7 @@
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/shape.hpp>
 #include <mtlx/data/detail/reading.hpp>
+#include <mtlx/data/detail/text_index.hpp>
 #include <mtlx/data/inputs.hpp>
 #include <mtlx/data/targets.hpp>
 
@@ -78,27 +78,24 @@ class TextList {
   TextList(const char* what, std::vector<std::string> texts) : texts_(std::move(texts)) {
     constexpr std::size_t most = std::size_t{1} << 24;  // the largest whole number up to which a float holds each
     if (texts_.size() >= most) fail(what, ": ", texts_.size(), " different texts, expected less than ", most);
-    sorted_.resize(texts_.size());
-    for (std::size_t i = 0; i < sorted_.size(); ++i) sorted_[i] = static_cast<std::uint32_t>(i);
-    std::sort(sorted_.begin(), sorted_.end(), [&](std::uint32_t a, std::uint32_t b) { return texts_[a] < texts_[b]; });
-    for (std::size_t i = 0; i < sorted_.size(); ++i) {
-      const std::string& text = texts_[sorted_[i]];
-      if (text.empty()) fail(what, ": number ", sorted_[i], " is empty");
-      if (i > 0 && text == texts_[sorted_[i - 1]]) fail(what, ": ", shown(text), " is there twice");
-    }
+    const auto text = [&](std::size_t i) { return std::string_view(texts_[i]); };
+    index_ = TextIndex(texts_.size(), text);
+    for (std::size_t i = 0; i < texts_.size(); ++i)
+      if (texts_[i].empty()) fail(what, ": number ", i, " is empty");
+    if (const std::size_t twice = index_.twice(text); twice != TextIndex::none)
+      fail(what, ": ", shown(texts_[twice]), " is there twice");
   }
 
   const std::vector<std::string>& texts() const { return texts_; }
   // The text's number, or size() if it isn't there.
   std::size_t find(std::string_view text) const {
-    const auto at = std::lower_bound(sorted_.begin(), sorted_.end(), text,
-                                     [&](std::uint32_t i, std::string_view wanted) { return texts_[i] < wanted; });
-    return at != sorted_.end() && texts_[*at] == text ? *at : texts_.size();
+    const std::size_t at = index_.find(text, [&](std::size_t i) { return std::string_view(texts_[i]); });
+    return at != TextIndex::none ? at : texts_.size();
   }
 
  private:
   std::vector<std::string> texts_;
-  std::vector<std::uint32_t> sorted_;
+  TextIndex index_;
 };
 
 }  // namespace detail

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
-#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +14,7 @@
 #include <mtlx/core/scalar.hpp>
 #include <mtlx/core/shape.hpp>
 #include <mtlx/data/detail/reading.hpp>
+#include <mtlx/data/detail/text_index.hpp>
 #include <mtlx/data/inputs.hpp>
 #include <mtlx/data/targets.hpp>
 
@@ -68,8 +68,8 @@ class Table {
 
   /// The column of that name, or nullptr if there is none.
   const TableColumn* find(std::string_view name) const {
-    const auto at = lower_bound(name);
-    return at != by_name_.end() && columns_[*at].name == name ? &columns_[*at] : nullptr;
+    const std::size_t at = by_name_.find(name, [&](std::size_t c) { return column_name(c); });
+    return at != detail::TextIndex::none ? &columns_[at] : nullptr;
   }
   /// The column of that name. Throws `Error`, with the first of the names that there are, if there is none.
   [[gnu::cold]] const TableColumn& column(std::string_view name) const {
@@ -94,10 +94,7 @@ class Table {
   }
 
  private:
-  std::vector<std::size_t>::const_iterator lower_bound(std::string_view name) const {
-    return std::lower_bound(by_name_.begin(), by_name_.end(), name,
-                            [&](std::size_t c, std::string_view wanted) { return columns_[c].name < wanted; });
-  }
+  std::string_view column_name(std::size_t c) const { return columns_[c].name; }
 
   [[gnu::cold]] void check() {
     if (columns_.empty()) fail(name_, " has no columns");
@@ -115,18 +112,16 @@ class Table {
                column.numeric ? "an infinite number" : "a code without a text");
       }
     }
-    by_name_.resize(columns_.size());
-    std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
-    std::sort(by_name_.begin(), by_name_.end(),
-              [&](std::size_t a, std::size_t b) { return columns_[a].name < columns_[b].name; });
-    for (std::size_t i = 1; i < by_name_.size(); ++i)
-      if (columns_[by_name_[i - 1]].name == columns_[by_name_[i]].name)
-        fail(name_, " has two columns of the name ", detail::shown(columns_[by_name_[i]].name));
+    const auto name = [&](std::size_t c) { return column_name(c); };
+    by_name_ = detail::TextIndex(columns_.size(), name);
+    if (const std::size_t twice = by_name_.twice(name); twice != detail::TextIndex::none)
+      fail(name_, " has two columns of the name ", detail::shown(columns_[twice].name));
   }
 
   std::string name_;
   std::vector<TableColumn> columns_;
-  std::vector<std::size_t> file_rows_, by_name_;
+  std::vector<std::size_t> file_rows_;
+  detail::TextIndex by_name_;
 };
 
 namespace detail {
@@ -152,42 +147,20 @@ inline float as_float(const Table& table, const TableColumn& column, std::size_t
   return number;
 }
 
-// Code by text, for texts that are all different (`twice` says whether they are).
-class Codes {
- public:
-  explicit Codes(const std::vector<std::string>& texts) : texts_(texts), order_(texts.size()) {
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return texts[a] < texts[b]; });
-  }
-
-  /// A text that comes again, nullptr if none does.
-  const std::string* twice() const {
-    for (std::size_t i = 1; i < order_.size(); ++i)
-      if (texts_[order_[i - 1]] == texts_[order_[i]]) return &texts_[order_[i]];
-    return nullptr;
-  }
-  /// The code of a text, -1 if it has none.
-  int operator[](std::string_view text) const {
-    const auto at = std::lower_bound(order_.begin(), order_.end(), text,
-                                     [&](std::size_t i, std::string_view wanted) { return texts_[i] < wanted; });
-    return at != order_.end() && texts_[*at] == text ? static_cast<int>(*at) : -1;
-  }
-
- private:
-  const std::vector<std::string>& texts_;
-  std::vector<std::size_t> order_;
-};
-
 // A column's codes as codes of other texts, which must differ; -1 where there is no such text.
 [[gnu::cold]] inline std::vector<int> recoded(const Table& table, const TableColumn& column,
                                               const std::vector<std::string>& texts) {
-  const Codes known(texts);
-  if (const std::string* twice = known.twice())
-    fail(table.name(), ": column ", shown(column.name), ": the text ", shown(*twice),
+  const auto text = [&](std::size_t i) { return std::string_view(texts[i]); };
+  const TextIndex known(texts.size(), text);
+  if (const std::size_t twice = known.twice(text); twice != TextIndex::none)
+    fail(table.name(), ": column ", shown(column.name), ": the text ", shown(texts[twice]),
          " is named twice, expected different ones");
   if (column.numeric) return std::vector<int>(column.size(), -1);  // of an unknown column
   std::vector<int> code_of(column.texts.size()), codes(column.codes.size());
-  for (std::size_t t = 0; t < code_of.size(); ++t) code_of[t] = known[column.texts[t]];
+  for (std::size_t t = 0; t < code_of.size(); ++t) {
+    const std::size_t code = known.find(column.texts[t], text);
+    code_of[t] = code == TextIndex::none ? -1 : static_cast<int>(code);
+  }
   for (std::size_t row = 0; row < codes.size(); ++row)
     codes[row] = column.codes[row] < 0 ? -1 : code_of[static_cast<std::size_t>(column.codes[row])];
   return codes;
