@@ -79,7 +79,7 @@ endforeach()
 get_property(text GLOBAL PROPERTY mtlx_text)
 string(REGEX REPLACE "\n\n\n+" "\n\n" text "${text}")
 file(WRITE "${OUTPUT}" "// SPDX-License-Identifier: MIT
-// mtlx ${version_MAJOR}.${version_MINOR}.${version_PATCH}, the whole library in one header; needs Eigen. \
+// mtlx ${version_MAJOR}.${version_MINOR}.${version_PATCH}, the whole library but for xtensor's part in one header. \
 Made by cmake/amalgamate.cmake: change the headers, not this.
 #pragma once
 ${text}")

@@ -7,7 +7,6 @@
 
 using namespace mtlx;
 using balancing::Needs;
-using balancing::NoState;
 using balancing::Problem;
 
 namespace {
@@ -56,8 +55,8 @@ static_assert(!Balancer<NotConst>);
 static_assert(!Balancer<NoNeeds>);
 static_assert(!Balancer<OtherKind>);
 static_assert(!Balancer<Constructed>);
-static_assert(std::is_same_v<balancing::State<Forgetful>, NoState>);
-static_assert(std::is_same_v<balancing::State<Remembering>, Remembering::State>);
+static_assert(std::is_same_v<PolicyState<Forgetful>, NoState>);
+static_assert(std::is_same_v<PolicyState<Remembering>, Remembering::State>);
 
 TEST_CASE("a problem reads its Gram matrix row by row") {
   const std::vector<double> gram{1, 2, 3, 4, 5, 6, 7, 8, 9};

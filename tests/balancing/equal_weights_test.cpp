@@ -11,7 +11,7 @@ static_assert(Balancer<balancing::EqualWeights>);
 static_assert(balancing::EqualWeights::needs == balancing::Needs::nothing);
 
 TEST_CASE("equal weights are 1, whatever stood there") {
-  balancing::NoState state;
+  NoState state;
   for (const std::size_t tasks : std::initializer_list<std::size_t>{1, 3, 64}) {
     std::vector<double> w(tasks, -7);
     balancing::EqualWeights{}.weights({.tasks = TaskSet::first(tasks), .losses = {}, .gram = {}}, state, w);

@@ -26,7 +26,7 @@ Vector weights(const Matrix& j, std::uint64_t seed = 0) {
   Vector gram, w(j.size(), -7);
   for (const Vector& a : j)
     for (const Vector& b : j) gram.push_back(inner(a, b));
-  balancing::NoState state;
+  NoState state;
   balancing::PcGrad{}.weights(
       {.tasks = TaskSet::first(j.size()), .losses = {}, .gram = gram, .random = Random(seed, Purpose::balance)}, state,
       w);
@@ -101,7 +101,7 @@ TEST_CASE("without a conflict the direction is the sum, in any order") {
 
 TEST_CASE("one task keeps its gradient, and no task is no trouble") {
   CHECK(weights({{-3, 4}}) == Vector{1});
-  balancing::NoState state;
+  NoState state;
   balancing::PcGrad{}.weights({.tasks = {}, .losses = {}, .gram = {}}, state, {});
 }
 

@@ -12,7 +12,7 @@ struct Mine {
   static constexpr auto kind = Kind::balancer;
   static constexpr auto needs = balancing::Needs::gradients;
   double constant = 1;
-  void weights(const balancing::Problem&, balancing::NoState&, std::span<double> w) const {
+  void weights(const balancing::Problem&, NoState&, std::span<double> w) const {
     for (double& weight : w) weight = constant;
   }
 };
@@ -22,7 +22,7 @@ struct Mine {
   static constexpr auto needs = balancing::Needs::gradients;
   double constant;
   explicit Mine(double value) : constant(value) {}
-  void weights(const balancing::Problem&, balancing::NoState&, std::span<double> w) const {
+  void weights(const balancing::Problem&, NoState&, std::span<double> w) const {
     for (double& weight : w) weight = constant;
   }
 };

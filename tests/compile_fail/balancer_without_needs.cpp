@@ -11,14 +11,14 @@ using Trunk = nn::Sequential<nn::Dense<5>, nn::Relu>;
 struct Mine {
   static constexpr auto kind = Kind::balancer;
   static constexpr auto needs = balancing::Needs::nothing;
-  void weights(const balancing::Problem&, balancing::NoState&, std::span<double> w) const {
+  void weights(const balancing::Problem&, NoState&, std::span<double> w) const {
     for (double& weight : w) weight = 1;
   }
 };
 #else
 struct Mine {
   static constexpr auto kind = Kind::balancer;
-  void weights(const balancing::Problem&, balancing::NoState&, std::span<double> w) const {
+  void weights(const balancing::Problem&, NoState&, std::span<double> w) const {
     for (double& weight : w) weight = 1;
   }
 };

@@ -14,7 +14,7 @@
 
 using namespace mtlx;
 using balancing::Needs;
-using balancing::NoState;
+
 using balancing::Problem;
 
 namespace {

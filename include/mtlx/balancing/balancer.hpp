@@ -42,23 +42,16 @@ struct Problem {
   double g(std::size_t i, std::size_t j) const { return gram[i * tasks.count() + j]; }
 };
 
-using mtlx::NoState;
-
-/// The type of what a balancer remembers between steps.
-template <class P>
-using State = PolicyState<P>;
-
 }  // namespace mtlx::balancing
 
 namespace mtlx {
 
 /// A balancer policy; see the head of balancing/balancer.hpp.
 template <class P>
-concept Balancer =
-    Policy<P> && P::kind == Kind::balancer && std::is_aggregate_v<P> &&
-    requires(const P p, const balancing::Problem& problem, balancing::State<P>& state, std::span<double> w) {
-      { P::needs } -> std::convertible_to<balancing::Needs>;
-      p.weights(problem, state, w);
-    };
+concept Balancer = Policy<P> && P::kind == Kind::balancer && std::is_aggregate_v<P> &&
+                   requires(const P p, const balancing::Problem& problem, PolicyState<P>& state, std::span<double> w) {
+                     { P::needs } -> std::convertible_to<balancing::Needs>;
+                     p.weights(problem, state, w);
+                   };
 
 }  // namespace mtlx

@@ -546,7 +546,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   std::uint64_t seed_;
   std::uint64_t stream_;
   Balancing balancer_;
-  balancing::State<Balancing> balancer_state_{};
+  PolicyState<Balancing> balancer_state_{};
   Optimizing optimizer_;
   PolicyState<Optimizing> optimizer_state_{};
   Buffer<Scalar> parameters_;
