@@ -7,15 +7,15 @@
 #include <string>
 
 using mtlx::json_number;
-using mtlx::quoted;
+using mtlx::json_text;
 
 TEST_CASE("texts become JSON strings") {
-  CHECK(quoted("") == "\"\"");
-  CHECK(quoted("left") == "\"left\"");
-  CHECK(quoted("say \"no\" \\ yes") == R"("say \"no\" \\ yes")");
-  CHECK(quoted(std::string_view("\n\t\0\x1f", 4)) == R"("\u000a\u0009\u0000\u001f")");
-  CHECK(quoted("gr\xC3\xBC\xC3\x9F"
-               "e \x7F") ==
+  CHECK(json_text("") == "\"\"");
+  CHECK(json_text("left") == "\"left\"");
+  CHECK(json_text("say \"no\" \\ yes") == R"("say \"no\" \\ yes")");
+  CHECK(json_text(std::string_view("\n\t\0\x1f", 4)) == R"("\u000a\u0009\u0000\u001f")");
+  CHECK(json_text("gr\xC3\xBC\xC3\x9F"
+                  "e \x7F") ==
         "\"gr\xC3\xBC\xC3\x9F"
         "e \x7F\"");
 }

@@ -10,7 +10,7 @@
 namespace mtlx {
 
 /// A text as a JSON string. Bytes above 127 go through as they are: UTF-8 stays UTF-8.
-[[gnu::cold, gnu::noinline]] inline std::string quoted(std::string_view text) {
+[[gnu::cold, gnu::noinline]] inline std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';

@@ -309,7 +309,7 @@ inline TensorEntry read_tensor_entry(HeaderReader& header, std::string name) {
   std::size_t at = 0;
   if (!content.metadata.empty()) {
     header += "\"__metadata__\":{";
-    for (const auto& [key, text] : content.metadata) header += join(quoted(key), ":", quoted(text), ",");
+    for (const auto& [key, text] : content.metadata) header += join(json_text(key), ":", json_text(text), ",");
     header.back() = '}';
     header += ',';
   }
@@ -319,7 +319,7 @@ inline TensorEntry read_tensor_entry(HeaderReader& header, std::string name) {
     if ((tensor.width != 4 && tensor.width != 8) || tensor.size() * tensor.width != tensor.bytes.size())
       fail("the tensor \"", tensor.name, "\" has ", tensor.bytes.size(), " bytes, and its shape ", tensor.size(),
            " numbers of ", tensor.width);
-    header += join(quoted(tensor.name), ":{\"dtype\":\"", tensor.type(), "\",\"shape\":[");
+    header += join(json_text(tensor.name), ":{\"dtype\":\"", tensor.type(), "\",\"shape\":[");
     for (std::size_t i = 0; i < tensor.shape.size(); ++i) header += join(i == 0 ? "" : ",", tensor.shape[i]);
     header += join("],\"data_offsets\":[", at, ",", at + tensor.bytes.size(), "]},");
     at += tensor.bytes.size();

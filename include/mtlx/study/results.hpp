@@ -139,12 +139,12 @@ class Results {
     std::string text = "{\"results\": [";
     for (std::size_t r = 0; r < runs_.size(); ++r) {
       const Result& run = runs_[r];
-      text += join(r == 0 ? "\n" : ",\n", "  {\"strategy\": ", quoted(run.strategy), ", \"seed\": ", run.seed,
+      text += join(r == 0 ? "\n" : ",\n", "  {\"strategy\": ", json_text(run.strategy), ", \"seed\": ", run.seed,
                    ", \"tasks\": {");
       for (std::size_t t = 0; t < run.tasks.size(); ++t)
-        text += join(t == 0 ? "" : ", ", quoted(run.tasks[t].task), ": {", quoted(run.tasks[t].metric), ": ",
+        text += join(t == 0 ? "" : ", ", json_text(run.tasks[t].task), ": {", json_text(run.tasks[t].metric), ": ",
                      json_number(run.tasks[t].value), "}");
-      text += join("}, ", quoted("mean_" + run.tasks[0].metric), ": ", json_number(run.mean()),
+      text += join("}, ", json_text("mean_" + run.tasks[0].metric), ": ", json_number(run.mean()),
                    ", \"delta_m\": ", json_number(delta_m(run)), ", \"parameters\": ", run.parameters,
                    ", \"seconds\": ", json_number(run.seconds), "}");
     }

@@ -95,9 +95,9 @@ class JsonLines : public Observer {
                             ", \"seconds\": ", json_number(epoch.seconds), ", \"best\": ", flag(epoch.best),
                             ", \"stopped\": ", flag(epoch.stopped), ", \"tasks\": {");
     for (std::size_t t = 0; t < run_.tasks.size(); ++t)
-      line += join(t == 0 ? "" : ", ", quoted(run_.tasks[t]), ": {\"loss\": ", number(epoch.losses, t),
+      line += join(t == 0 ? "" : ", ", json_text(run_.tasks[t]), ": {\"loss\": ", number(epoch.losses, t),
                    ", \"validation_loss\": ", number(epoch.validation_losses, t), ", ",
-                   quoted(join("validation_", run_.metrics[t])), ": ", number(epoch.validation_metrics, t), "}");
+                   json_text(join("validation_", run_.metrics[t])), ": ", number(epoch.validation_metrics, t), "}");
     // A line that an earlier end of power cut short must not swallow this one.
     const bool cut = first_ && file_exists(path_) && !ends_in(path_, '\n');
     first_ = false;
