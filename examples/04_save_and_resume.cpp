@@ -46,27 +46,26 @@ int main() try {
 
   // A run that keeps its state in files: run/last.mtlx after every epoch and every ten steps, run/best.mtlx whenever the
   // validation loss is lower than before. With `resume` it goes on where an earlier one stopped, if there was one.
+  training::Checkpointing files{.directory = "run", .every_steps = 10, .resume = false};
   Model::FitOptions fit{.epochs = 60, .validation = &validation};
   fit.early_stopping = {.patience = 8};  // stops after 8 epochs without a better one, and takes the best one back
-  fit.checkpoint = {.directory = "run", .every_steps = 10, .resume = false};
   PowerCut cut;
   fit.observers = {&cut};
   try {
-    Model(options).fit(train, fit);
+    Model(options).fit(train, fit, files);
   } catch (const Error& error) {
     std::printf("stopped by a %s\n", error.what());
   }
 
   // The next start of the program: the run goes on in the middle of the epoch, and ends with the bits that it would have
   // ended with anyway.
-  fit.checkpoint.resume = true;
+  files.resume = true;
   training::JsonLines log("run/log.jsonl");  // a line an epoch, for whatever draws curves
   fit.observers = {&log};
   Model resumed(options);
-  resumed.fit(train, fit);
+  resumed.fit(train, fit, files);
 
   Model uninterrupted(options);
-  fit.checkpoint = {};
   fit.observers = {};
   uninterrupted.fit(train, fit);
   std::printf("resumed and uninterrupted: %s\n", same(resumed, uninterrupted) ? "the same bits" : "different");

@@ -174,7 +174,7 @@ struct BatchMean {
     using S = typename Pass::Slice;
     for (std::size_t i = 0; i < In.size(); ++i) {
       typename S::Scalar total = 0;
-      S::for_each_lane([&](const typename S::Lane& lane) { total += S::total(lane.at(pass.x)[i]); });
+      S::for_each_lane([&](const typename S::Lane& lane) { S::accumulate(&total, lane.at(pass.x)[i]); });
       const typename S::Number mean(total / typename S::Scalar(S::width + 1));
       S::for_each_lane([&](const typename S::Lane& lane) { lane.at(pass.y)[i] = lane.at(pass.x)[i] - mean; });
     }

@@ -129,12 +129,11 @@ TEST_CASE("the files of a run are read by load too") {
   const Folder folder;
   const auto data = small::shared(21);
   training::FitOptions<float> options{.epochs = 3, .batch_size = 4};
-  options.checkpoint = {.directory = folder.path(), .every_steps = 1};
   Crasher crasher;
   crasher.step = 9;  // six steps an epoch
   options.observers = {&crasher};
   auto crashed = make<Surgery>();
-  CHECK_THROWS_AS(crashed.fit(data, options), Crash);
+  CHECK_THROWS_AS(crashed.fit(data, options, {.directory = folder.path(), .every_steps = 1}), Crash);
   auto model = make<Surgery>(), same = make<Surgery>();
   model.load(folder.path() + "/last.mtlx");
   same.fit(data, {.epochs = 1, .batch_size = 4});
@@ -244,15 +243,15 @@ TEST_CASE("a checkpoint whose parts don't fit the model is not sound") {
 TEST_CASE("a step that an epoch does not have is not resumed") {
   const Folder folder;
   const auto data = small::shared(9);
-  training::FitOptions<float> options{.epochs = 2, .batch_size = 4};
-  options.checkpoint = {.directory = folder.path(), .resume = true};
-  make<Surgery>().fit(data, options);
+  const training::FitOptions<float> options{.epochs = 2, .batch_size = 4};
+  const training::Checkpointing files{.directory = folder.path(), .resume = true};
+  make<Surgery>().fit(data, options, files);
   const std::string file = folder.path() + "/last.mtlx";
   Checkpoint last = parse_checkpoint(read_file(file), file);
   last.positions[0].epoch = 1;
   last.positions[0].step = 3;
   write_file(file, checkpoint_bytes(last));
-  CHECK_THROWS_AS(make<Surgery>().fit(data, options), Error);
+  CHECK_THROWS_AS(make<Surgery>().fit(data, options, files), Error);
 }
 
 TEST_CASE("thousands of hostile files, with the checksum set right") {

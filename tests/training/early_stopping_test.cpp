@@ -150,8 +150,7 @@ TEST_CASE("each network has patience of its own, and a best epoch of its own") {
   options.monitor = scripted;
   options.early_stopping.patience = 2;
   const Folder folder;
-  options.checkpoint.directory = folder.path();
-  model.fit(train(), options);
+  model.fit(train(), options, {.directory = folder.path()});
   CHECK(listener.epochs == std::vector<std::size_t>{4, 6});
   CHECK(listener.calls == "bebe");
   Surgery two = make<Surgery>(true), four = make<Surgery>(true);
@@ -173,8 +172,7 @@ TEST_CASE("the file of the best is there without early stopping too") {
   const Folder folder;
   Options options{.epochs = 10, .batch_size = 8, .validation = &validation()};
   options.monitor = scripted;
-  options.checkpoint.directory = folder.path();
-  model.fit(train(), options);
+  model.fit(train(), options, {.directory = folder.path()});
   best.load(folder.path() + "/best.mtlx");
   CHECK(bytes_of(best) == after(4));
   CHECK(bytes_of(model) == after(10));
@@ -188,11 +186,11 @@ TEST_CASE("a run that stopped early is over when it is resumed") {
   Options options{.epochs = 10, .batch_size = 8, .validation = &validation()};
   options.monitor = scripted;
   options.early_stopping.patience = 2;
-  options.checkpoint = {.directory = folder.path(), .resume = true};
-  model.fit(train(), options);
+  const training::Checkpointing files{.directory = folder.path(), .resume = true};
+  model.fit(train(), options, files);
   CHECK(line == 4);
   Surgery again = make<Surgery>();
-  again.fit(train(), options);
+  again.fit(train(), options, files);
   CHECK(line == 4);
   CHECK(bytes_of(again) == bytes_of(model));
   CHECK(bytes_of(again) == after(2));

@@ -52,8 +52,8 @@ TEST_CASE_TEMPLATE("training that blows up stops before the update", M, Fast<bal
   Steps<M> steps;
   steps.model = &model;
   typename M::FitOptions options{.epochs = 100, .batch_size = 10, .observers = {&steps}};
-  options.checkpoint = {.directory = folder.path(), .every_steps = 1};
-  const std::string message = error_of([&] { model.fit(data, options); }).c_str();
+  const training::Checkpointing files{.directory = folder.path(), .every_steps = 1};
+  const std::string message = error_of([&] { model.fit(data, options, files); }).c_str();
   CAPTURE(message);
   CHECK(message.starts_with("mtlx: the loss of the task \"place\" is not finite in epoch "));
   REQUIRE(steps.steps > 0);
@@ -73,9 +73,9 @@ TEST_CASE("an update that blows up is seen before it is kept, and never passed o
   for (const bool files : {false, true}) {
     const Folder folder;
     Model model{{.optimizer = {.learning_rate = 1e39}, .seed = 1}};
-    Model::FitOptions options{.epochs = 1, .batch_size = 9};
-    if (files) options.checkpoint = {.directory = folder.path()};
-    const std::string message = error_of([&] { model.fit(data, options); }).c_str();
+    const std::string directory = files ? folder.path() : "";
+    const std::string message =
+        error_of([&] { model.fit(data, {.epochs = 1, .batch_size = 9}, {.directory = directory}); }).c_str();
     CAPTURE(message);
     CHECK(message.starts_with("mtlx: a parameter of the task \""));
     CHECK(message.find(" is not finite after step 1") != std::string::npos);

@@ -17,6 +17,7 @@ namespace {
 
 template <class M>
 using Options = typename M::FitOptions;
+using training::Checkpointing;
 
 const data::DataSet& validation() {
   static const data::DataSet data = small::shared(13, 0.2, 7);
@@ -40,29 +41,28 @@ End end_of(M& model, const std::string& directory) {
 }
 
 template <class M>
-End uninterrupted(const data::DataSet& data, Options<M> options, bool apart) {
+End uninterrupted(const data::DataSet& data, const Options<M>& options, bool apart) {
   const Folder folder;
-  options.checkpoint.directory = folder.path() + "/run";
+  const Checkpointing files{.directory = folder.path() + "/run"};
   M model = make<M>(apart);
-  model.fit(data, options);
-  return end_of(model, options.checkpoint.directory);
+  model.fit(data, options, files);
+  return end_of(model, files.directory);
 }
 
 // Crashes once, and goes on in a new process' stead: a new model.
 template <class M>
-End resumed(const data::DataSet& data, Options<M> options, bool apart, Crasher crasher) {
+End resumed(const data::DataSet& data, const Options<M>& options, bool apart, Crasher crasher, std::size_t every = 0) {
   const Folder folder;
-  options.checkpoint.directory = folder.path() + "/run";
-  options.checkpoint.resume = true;
+  const Checkpointing files{.directory = folder.path() + "/run", .every_steps = every, .resume = true};
   Options<M> fatal = options;
   fatal.observers = {&crasher};
   {
     M model = make<M>(apart, 2);
-    CHECK_THROWS_AS(model.fit(data, fatal), Crash);
+    CHECK_THROWS_AS(model.fit(data, fatal, files), Crash);
   }
   M model = make<M>(apart);
-  model.fit(data, options);
-  return end_of(model, options.checkpoint.directory);
+  model.fit(data, options, files);
+  return end_of(model, files.directory);
 }
 
 }  // namespace
@@ -94,10 +94,9 @@ TEST_CASE_TEMPLATE("from every epoch and from the middle of each, the same bits"
         for (std::size_t step = every; step < count.steps; step += 7) {
           CAPTURE(every);
           CAPTURE(step);
-          options.checkpoint.every_steps = every;
           Crasher crasher;
           crasher.step = step;
-          CHECK(resumed<M>(data, options, apart, crasher) == whole);
+          CHECK(resumed<M>(data, options, apart, crasher, every) == whole);
         }
     }
 }
@@ -106,12 +105,12 @@ TEST_CASE("resuming does no step twice that a file has") {
   const Folder folder;
   const auto data = small::shared(21);
   Options<Surgery> options{.epochs = 2, .batch_size = 4};
-  options.checkpoint = {.directory = folder.path(), .every_steps = 2, .resume = true};
+  const Checkpointing files{.directory = folder.path(), .every_steps = 2, .resume = true};
   Crasher crasher, counter;
   crasher.step = 8;  // the third of six steps of the second epoch
   options.observers = {&crasher};
   auto first = make<Surgery>();
-  CHECK_THROWS_AS(first.fit(data, options), Crash);
+  CHECK_THROWS_AS(first.fit(data, options, files), Crash);
   struct Listener : training::Observer {
     std::vector<std::size_t> steps, epochs;
     std::size_t planned = 0;
@@ -121,7 +120,7 @@ TEST_CASE("resuming does no step twice that a file has") {
   } listener;
   options.observers = {&listener};
   auto second = make<Surgery>();
-  second.fit(data, options);
+  second.fit(data, options, files);
   CHECK(listener.planned == 1);
   CHECK(listener.steps == std::vector<std::size_t>{2, 3, 4, 5});
   CHECK(listener.epochs == std::vector<std::size_t>{1});
@@ -147,12 +146,12 @@ TEST_CASE("an epoch's mean loss is the same where a crash lay in it") {
   Crasher crasher;
   crasher.step = 3;
   options.observers = {&crasher};
-  options.checkpoint = {.directory = folder.path(), .every_steps = 1, .resume = true};
+  const Checkpointing files{.directory = folder.path(), .every_steps = 1, .resume = true};
   auto twice = make<Surgery>();
-  CHECK_THROWS_AS(twice.fit(data, options), Crash);
+  CHECK_THROWS_AS(twice.fit(data, options, files), Crash);
   options.observers = {&rest};
   twice = make<Surgery>();
-  twice.fit(data, options);
+  twice.fit(data, options, files);
   CHECK(small::same_bits(whole.all, rest.all));
 }
 
@@ -161,24 +160,24 @@ TEST_CASE("more epochs may follow; a run that is over is over") {
   const auto data = small::own(21, 9, 0.3);
   for (const bool apart : {false, true}) {
     Options<Drift> options{.epochs = 2, .batch_size = 4};
-    options.checkpoint = {.directory = folder.path() + (apart ? "/two" : "/one"), .resume = true};
+    const Checkpointing files{.directory = folder.path() + (apart ? "/two" : "/one"), .resume = true};
     auto first = make<Drift>(apart);
-    first.fit(data, options);
+    first.fit(data, options, files);
     const auto over = bytes_of(first);
     auto same = make<Drift>(apart);
-    same.fit(data, options);
+    same.fit(data, options, files);
     CHECK(bytes_of(same) == over);
 
     options.epochs = 5;
     auto longer = make<Drift>(apart);
-    longer.fit(data, options);
+    longer.fit(data, options, files);
     auto whole = make<Drift>(apart);
     whole.fit(data, {.epochs = 5, .batch_size = 4});
     CHECK(bytes_of(longer) == bytes_of(whole));
 
     options.epochs = 4;
-    const std::string last = options.checkpoint.directory + "/last.mtlx";
-    CHECK(error_of([&] { same = make<Drift>(apart), same.fit(data, options); }) ==
+    const std::string last = files.directory + "/last.mtlx";
+    CHECK(error_of([&] { same = make<Drift>(apart), same.fit(data, options, files); }) ==
           ("mtlx: " + last + " is of a fit that has trained 5 epochs, more than the 4 asked for").c_str());
   }
 }
@@ -189,14 +188,14 @@ TEST_CASE("without resume, or without a file, a run begins") {
   Options<Surgery> options{.epochs = 1, .batch_size = 4};
   auto plain = make<Surgery>();
   plain.fit(data, options);
-  options.checkpoint = {.directory = folder.path() + "/run", .resume = true};
+  Checkpointing files{.directory = folder.path() + "/run", .resume = true};
   auto begun = make<Surgery>();
-  begun.fit(data, options);
+  begun.fit(data, options, files);
   CHECK(bytes_of(begun) == bytes_of(plain));
-  options.checkpoint.resume = false;
+  files.resume = false;
   options.epochs = 3;
   auto anew = make<Surgery>();
-  anew.fit(data, options);
+  anew.fit(data, options, files);
   CHECK(training::parse_checkpoint(read_file(folder.path() + "/run/last.mtlx"), "").positions[0].epoch == 3);
 }
 
@@ -204,19 +203,19 @@ TEST_CASE("a run is not resumed with other options, data or models") {
   const Folder folder;
   const auto data = small::own(21, 9, 0.3), other = small::own(21, 8, 0.3);
   Options<Surgery> options{.epochs = 2, .batch_size = 4, .validation = &validation()};
-  options.checkpoint = {.directory = folder.path(), .resume = true};
+  const Checkpointing files{.directory = folder.path(), .resume = true};
   Crasher crasher;
   crasher.epoch = 1;  // one epoch is in the file
   Options<Surgery> fatal = options;
   fatal.observers = {&crasher};
   auto first = make<Surgery>();
-  CHECK_THROWS_AS(first.fit(data, fatal), Crash);
+  CHECK_THROWS_AS(first.fit(data, fatal, files), Crash);
   const std::string file = folder.path() + "/last.mtlx", before = read_file(file);
   const auto refusal = [&](const data::DataSet& train, auto&& change, Surgery model = make<Surgery>()) {
     Options<Surgery> changed = options;
     change(changed);
     const auto untouched = bytes_of(model);
-    const auto message = error_of([&] { model.fit(train, changed); });
+    const auto message = error_of([&] { model.fit(train, changed, files); });
     CHECK(bytes_of(model) == untouched);
     CHECK(read_file(file) == before);
     return message;
@@ -254,16 +253,16 @@ TEST_CASE("a run is not resumed with other options, data or models") {
         ("mtlx: " + file + " is of a fit that began after 0 epochs, and this model has done 1").c_str());
 
   auto second = make<Surgery>();
-  second.fit(data, options);
+  second.fit(data, options, files);
   auto whole = make<Surgery>();
   whole.fit(data, {.epochs = 2, .batch_size = 4, .validation = &validation()});
   CHECK(bytes_of(second) == bytes_of(whole));
 
   second.save(file);
-  CHECK(error_of([&] { make<Surgery>().fit(data, options); }) ==
+  CHECK(error_of([&] { make<Surgery>().fit(data, options, files); }) ==
         ("mtlx: " + file + " holds a model between two fits, and no run to resume").c_str());
   write_file(file, before.substr(0, before.size() / 2));
-  CHECK(error_of([&] { make<Surgery>().fit(data, options); }) ==
+  CHECK(error_of([&] { make<Surgery>().fit(data, options, files); }) ==
         ("mtlx: " + file + " is cut: it holds " + std::to_string(before.size() / 2) + " bytes, expected " +
          std::to_string(before.size()))
             .c_str());
@@ -273,17 +272,17 @@ TEST_CASE("files of a run give way to those of another only when that can begin"
   const Folder folder;
   const auto data = small::shared(9);
   Options<Surgery> options{.epochs = 2, .batch_size = 4, .validation = &validation()};
-  options.checkpoint = {.directory = folder.path()};
-  make<Surgery>().fit(data, options);
+  const Checkpointing files{.directory = folder.path()};
+  make<Surgery>().fit(data, options, files);
   const std::string last = read_file(folder.path() + "/last.mtlx");
   CHECK(file_exists(folder.path() + "/best.mtlx"));
   options.batch_size = 0;
-  CHECK_THROWS_AS(make<Surgery>().fit(data, options), Error);
+  CHECK_THROWS_AS(make<Surgery>().fit(data, options, files), Error);
   CHECK(read_file(folder.path() + "/last.mtlx") == last);
   // A run without validation has no best: that of the run before would be taken for it.
   options.batch_size = 4;
   options.validation = nullptr;
-  make<Surgery>().fit(data, options);
+  make<Surgery>().fit(data, options, files);
   CHECK_FALSE(file_exists(folder.path() + "/best.mtlx"));
 }
 
@@ -291,19 +290,24 @@ TEST_CASE("options that need a directory, and a directory that can't be had") {
   const auto data = small::shared(9);
   auto model = make<Surgery>();
   Options<Surgery> options;
-  options.checkpoint.resume = true;
-  CHECK(error_of([&] { model.fit(data, options); }) ==
-        "mtlx: checkpoint.resume needs checkpoint.directory, and none is given");
-  options.checkpoint = {.every_steps = 5};
-  CHECK(error_of([&] { model.fit(data, options); }) ==
-        "mtlx: checkpoint.every_steps needs checkpoint.directory, and none is given");
+  CHECK(error_of([&] { model.fit(data, options, {.resume = true}); }) ==
+        "mtlx: checkpointing: resume needs a directory, and none is given");
+  CHECK(error_of([&] { model.fit(data, options, {.every_steps = 5}); }) ==
+        "mtlx: checkpointing: every_steps needs a directory, and none is given");
   // Before the first step, not after the first hour.
-  options.checkpoint = {.directory = "/no such folder/run"};
   Crasher crasher;
   options.observers = {&crasher};
-  CHECK(error_of([&] { model.fit(data, options); }) ==
+  CHECK(error_of([&] { model.fit(data, options, {.directory = "/no such folder/run"}); }) ==
         "mtlx: cannot write /no such folder/run/last.mtlx: No such file or directory");
   CHECK(crasher.steps == 0);
+}
+
+TEST_CASE("without a directory there are no files") {
+  const auto data = small::shared(9);
+  auto model = make<Surgery>(), plain = make<Surgery>();
+  model.fit(data, {.epochs = 2}, {});
+  plain.fit(data, {.epochs = 2});
+  CHECK(bytes_of(model) == bytes_of(plain));
 }
 
 TEST_CASE("a hundred processes killed at any moment, and no bit lost" * doctest::test_suite("slow")) {
@@ -319,7 +323,7 @@ TEST_CASE("a hundred processes killed at any moment, and no bit lost" * doctest:
   std::set<std::size_t> sizes;
   while (kills < 100) {
     const Folder folder;
-    options.checkpoint = {.directory = folder.path() + "/run", .every_steps = 3, .resume = true};
+    const Checkpointing files{.directory = folder.path() + "/run", .every_steps = 3, .resume = true};
     for (bool over = false; !over;) {
       const pid_t child = fork();
       REQUIRE(child >= 0);
@@ -327,7 +331,7 @@ TEST_CASE("a hundred processes killed at any moment, and no bit lost" * doctest:
         int code = 1;
         try {
           auto model = make<Surgery>(true);
-          model.fit(data, options);
+          model.fit(data, options, files);
           model.save(folder.path() + "/end");
           code = 0;
         } catch (...) {
@@ -347,8 +351,8 @@ TEST_CASE("a hundred processes killed at any moment, and no bit lost" * doctest:
     }
     ++runs;
     CHECK(read_file(folder.path() + "/end") == whole.model);
-    CHECK(read_file(options.checkpoint.directory + "/last.mtlx") == whole.last);
-    CHECK(read_file(options.checkpoint.directory + "/best.mtlx") == whole.best);
+    CHECK(read_file(files.directory + "/last.mtlx") == whole.last);
+    CHECK(read_file(files.directory + "/best.mtlx") == whole.best);
   }
   MESSAGE(kills << " kills in " << runs << " runs");
 }

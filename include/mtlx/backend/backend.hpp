@@ -15,11 +15,15 @@
 // samples in the slice; a sample's result does not depend on its neighbours; `update` gives the same bits however its
 // range is cut; `gram` and `run` give the same bits for any number of workers.
 //
+// A backend may also compute elsewhere: its slices then record what they are asked for, and its device runs the program
+// (recording.hpp, device.hpp). Everything above is the same for both but the learner.
+//
 // The smallest type that models it is `Reference` (reference.hpp): plain loops over one sample.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <mtlx/core/geometry.hpp>
 #include <mtlx/core/kind.hpp>
 #include <span>
@@ -54,18 +58,31 @@ concept SliceOf =
 
 }  // namespace backend
 
+namespace backend {
+
+/// What a backend brings whose slices compute where they are called.
+template <class B>
+concept OnHost = requires(B& b, std::span<typename B::Scalar> v, std::span<const typename B::Scalar> c,
+                          std::span<const typename B::Scalar* const> rows, double* g) {
+  { b.workers() } -> std::convertible_to<std::size_t>;
+  b.run(std::size_t{}, [](std::size_t, std::size_t) {});
+  B::gram(rows, std::size_t{}, g);
+  B::axpy(typename B::Scalar{}, c, v);
+  B::template update<1>(std::size_t{}, v.data(), c.data(), v.data(), std::size_t{}, [](auto&, auto, auto&) {});
+};
+
+/// What a backend brings whose slices record (recording.hpp): a device that runs what they recorded (device.hpp).
+template <class B>
+concept OnDevice = requires(B& b) {
+  typename B::Device;
+  { b.device() } -> std::same_as<const std::shared_ptr<typename B::Device>&>;
+};
+
+}  // namespace backend
+
 /// A backend policy. See the head of this file.
 template <class B>
-concept Backend =
-    Policy<B> && B::kind == Kind::backend && backend::SliceOf<typename B::template Slice<1>> &&
-    requires(B& b, std::span<typename B::Scalar> v, std::span<const typename B::Scalar> c,
-             std::span<const typename B::Scalar* const> rows, double* g) {
-      typename B::Options;
-      { b.workers() } -> std::convertible_to<std::size_t>;
-      b.run(std::size_t{}, [](std::size_t, std::size_t) {});
-      B::gram(rows, std::size_t{}, g);
-      B::axpy(typename B::Scalar{}, c, v);
-      B::template update<1>(std::size_t{}, v.data(), c.data(), v.data(), std::size_t{}, [](auto&, auto, auto&) {});
-    };
+concept Backend = Policy<B> && B::kind == Kind::backend && backend::SliceOf<typename B::template Slice<1>> &&
+                  requires { typename B::Options; } && (backend::OnHost<B> || backend::OnDevice<B>);
 
 }  // namespace mtlx

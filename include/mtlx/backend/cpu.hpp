@@ -42,7 +42,8 @@ struct CpuSlice {
 
   static Number read(const T* from) { return Number::load(from); }
   static void write(T* to, Number number) { number.store(to); }
-  static T total(Number number) { return sum(number); }
+  /// Adds a number's sum over the samples.
+  static void accumulate(T* to, Number number) { *to += sum(number); }
 
   /// Takes `count` samples, rows : (count, features), into lanes; the places left over repeat the last sample, so that
   /// they compute what a real one does and can't make a NaN of their own.

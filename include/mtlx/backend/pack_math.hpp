@@ -71,7 +71,7 @@ struct Register<double> {
   using Counts [[gnu::vector_size(register_bytes / 2)]] = std::uint32_t;
 };
 
-namespace detail {
+namespace pack_detail {
 
 // (e^r - 1 - r) / r² in powers of r, for |r| <= ln(2) / 2.
 inline constexpr double exponential_of_float[] = {
@@ -118,7 +118,7 @@ struct Format<double> {
   static constexpr auto& logarithm = logarithm_of_double;
 };
 
-}  // namespace detail
+}  // namespace pack_detail
 
 /// Functions of every number of a register.
 template <class T>
@@ -184,7 +184,7 @@ struct RegisterMath {
   }
 
  private:
-  using Format = detail::Format<T>;
+  using Format = pack_detail::Format<T>;
   using Integer = typename Format::Integer;
   using Mask = typename Register<T>::Mask;
   using Unsigned = typename Register<T>::Bits;

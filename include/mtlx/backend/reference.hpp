@@ -38,7 +38,7 @@ struct PlainSlice {
 
   static T read(const T* from) { return *from; }
   static void write(T* to, T number) { *to = number; }
-  static T total(T number) { return number; }
+  static void accumulate(T* to, T number) { *to += number; }
 
   static void load(const T* rows, int, std::size_t features, View to) { std::copy_n(rows, features, to.data); }
   static void store(ConstView from, int, std::size_t features, T* rows) { std::copy_n(from.data, features, rows); }

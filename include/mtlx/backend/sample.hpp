@@ -69,7 +69,7 @@ template <class S>
 struct GradientView {
   struct Sum {
     typename S::Scalar* at;
-    void operator+=(typename S::Number number) const { *at += S::total(number); }
+    void operator+=(typename S::Number number) const { S::accumulate(at, number); }
   };
   typename S::Scalar* base;
   Sum operator[](std::size_t i) const { return {base + i}; }

@@ -29,6 +29,8 @@ class TaskSet {
     return set;
   }
   constexpr bool has(std::size_t task) const { return (bits_ >> task & 1) != 0; }
+  /// Bit t is set where task t is in.
+  constexpr std::uint64_t bits() const { return bits_; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr std::size_t count() const { return static_cast<std::size_t>(std::popcount(bits_)); }
   /// Whether the two sets have a task in common.

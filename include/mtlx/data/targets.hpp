@@ -85,6 +85,8 @@ class Targets {
     assert(sample < size() && i < width_);
     return mask_.empty() || mask_[sample * width_ + i] != 0;
   }
+  /// Whether nothing at all is missing.
+  bool complete() const { return mask_.empty(); }
   /// How many numbers of one sample are known.
   std::size_t present_count(std::size_t sample) const {
     assert(sample < size());

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/task_set.hpp>
 #include <mtlx/core/tasks.hpp>
@@ -56,6 +58,8 @@ class BoundData<Tasks<Task...>> {
   BoundData() = default;
 
   const std::vector<BoundStream<tasks>>& streams() const { return streams_; }
+  /// Another number for each binding: whoever keeps a copy of the data elsewhere knows it by that.
+  std::uint64_t id() const { return id_; }
 
   /// Samples of each stream.
   std::vector<std::size_t> sizes() const {
@@ -93,7 +97,13 @@ class BoundData<Tasks<Task...>> {
                targets.value(row, i));
   }
 
+  static std::uint64_t next_id() {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+  }
+
   std::vector<BoundStream<tasks>> streams_;
+  std::uint64_t id_ = next_id();
 };
 
 }  // namespace mtlx::training

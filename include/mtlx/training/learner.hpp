@@ -20,7 +20,7 @@
 #include <mtlx/optim/optimizer.hpp>
 #include <mtlx/sharing/sharing.hpp>
 #include <mtlx/training/bound_data.hpp>
-#include <mtlx/training/checkpoint.hpp>
+#include <mtlx/training/learner_base.hpp>
 #include <mtlx/training/observer.hpp>
 #include <mtlx/training/options.hpp>
 #include <mtlx/training/sampler.hpp>
@@ -32,9 +32,8 @@
 
 namespace mtlx::training {
 
-/// One network in training: its parameters, the optimizer's and the balancer's state, and the memory of a step, all
-/// allocated before the first. The way of the data is here: batch, forward, losses, backward, per-task gradients,
-/// balancer, one direction, optimizer.
+/// One network in training on the processor: LearnerBase and the memory of a step, allocated before the first. The way of
+/// the data is here: batch, forward, losses, backward, per-task gradients, balancer, one direction, optimizer.
 ///
 /// Determinism: a batch is cut into slices of the backend's width, and these into slots whose number depends on the
 /// batch alone. A slot's sums go into a buffer of its own, slice after slice, and buffers are added in order: the same
@@ -43,90 +42,29 @@ template <class Net, class TaskList, class Balancing, class Optimizing, class Ba
 class Learner;
 
 template <class Net, class... Task, class Balancing, class Optimizing, class Back>
-class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
-  static constexpr std::size_t tasks = sizeof...(Task);
-  static constexpr std::array<std::size_t, tasks> target_count{
-      static_cast<std::size_t>(Task::Loss::targets(Task::outputs))...};
+class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
+    : public LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, typename Back::Scalar> {
+  using Base = LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, typename Back::Scalar>;
+  using Base::ask_balancer, Base::check_losses, Base::count_labels, Base::for_each_present, Base::step_draws;
+  using Base::balancer_, Base::balancer_state_, Base::batch_samples_, Base::counts_, Base::gram_, Base::losses_;
+  using Base::gradients, Base::layout, Base::outputs_of, Base::slot_size, Base::target_count, Base::tasks;
+  using Base::members_, Base::optimizer_, Base::optimizer_state_, Base::parameters_, Base::present_, Base::scale_;
+  using Base::seed_, Base::segment_steps_, Base::state_, Base::steps_, Base::stream_, Base::weights_;
 
-  // A slice's memory: the network's, then each task's targets, presence and loss.
-  struct Layout {
-    std::array<std::size_t, tasks> target{}, present{}, loss{};
-    std::size_t size = Net::memory;
-  };
-  static constexpr Layout layout = [] {
-    Layout l;
-    for (std::size_t t = 0; t < tasks; ++t) {
-      l.target[t] = std::exchange(l.size, l.size + target_count[t]);
-      l.present[t] = std::exchange(l.size, l.size + target_count[t]);
-      l.loss[t] = std::exchange(l.size, l.size + 1);
-    }
-    return l;
-  }();
-  static constexpr bool gradients = Balancing::needs == balancing::Needs::gradients;
   // Per-task gradients fill a buffer of `tasks` rows a slot: two slots, where plain ones can afford eight.
   static constexpr std::size_t most_slots = gradients ? 2 : 8;
-  static constexpr std::size_t rows = gradients ? tasks * Net::shared : 0;
   // What one job of a reduction or update covers: large enough to be worth a thread.
   static constexpr std::size_t chunk = 8192;
   // Runs of columns whose Gram matrices are found side by side.
   static constexpr std::size_t gram_parts = std::clamp<std::size_t>(Net::shared / 2048, 1, 8);
 
  public:
-  using Scalar = typename Back::Scalar;
+  using typename Base::Data;
+  using typename Base::Part;
+  using typename Base::Scalar;
   using Slice = typename Back::template Slice<layout.size>;
-  using Data = BoundData<Tasks<Task...>>;
-  using Part = Sampler::Part;
 
-  /// Draws the first parameters from the seed. `stream` tells the networks of one model apart.
-  [[gnu::cold]] Learner(TaskSet members, std::uint64_t seed, std::uint64_t stream, Balancing balancer,
-                        Optimizing optimizer)
-      : members_(members),
-        seed_(seed),
-        stream_(stream),
-        balancer_(balancer),
-        optimizer_(optimizer),
-        parameters_(Net::parameters),
-        state_(Optimizing::states * Net::parameters) {
-    initialise();
-  }
-
-  std::span<Scalar> parameters() { return parameters_.span(); }
-  std::span<const Scalar> parameters() const { return parameters_.span(); }
-  /// How many steps each segment has taken.
-  std::span<const std::uint64_t> segment_steps() const { return segment_steps_; }
-  TaskSet members() const { return members_; }
-
-  /// One parameter of the flat vector.
-  struct Placed {
-    std::string path;
-    nn::Parameter parameter;
-    std::size_t offset;
-  };
-  /// All parameters, in the vector's order.
-  [[gnu::cold]] static std::vector<Placed> placed_parameters() {
-    std::vector<Placed> all;
-    Net::for_each_parameter([&](const nn::Path& path, const nn::Parameter& parameter, std::size_t offset) {
-      all.push_back({path.text(), parameter, offset});
-    });
-    return all;
-  }
-
-  /// Throws `Error`, naming a task, unless every parameter is finite.
-  [[gnu::cold]] void check_parameters() const {
-    for (const Segment& segment : Net::segments)
-      for (std::size_t i = segment.offset; i < segment.offset + segment.size; ++i) {
-        if (is_finite(parameters_[i])) continue;
-        std::size_t t = 0;
-        while (!segment.owners.has(t)) ++t;
-        fail("a parameter of the task \"", Tasks<Task...>::names[t], "\" is not finite after step ", steps_,
-             "; training stops (a smaller learning rate may help)");
-      }
-  }
-
-  /// Everything that training changes, as bytes. What is restored goes on as the original would.
-  [[gnu::cold]] std::string state() const { return detail::packed(blocks<const char>(*this)); }
-  /// `bytes` is the state of a learner of this type.
-  [[gnu::cold]] void restore(std::string_view bytes) { detail::unpack(bytes, blocks<char>(*this)); }
+  using Base::Base;
 
   /// One training step on the given samples. `where` names epoch and step; what becomes known is filled in, and stays
   /// valid until the next step. Throws `Error`, parameters unchanged, if a loss is not finite.
@@ -141,12 +79,14 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     weights_.fill(0);
     if constexpr (Balancing::needs == balancing::Needs::losses) {
       run_slots(backend, data, parameters_.data(), draws, false);
-      collect_losses(where);
+      sum_losses();
+      check_losses(where);
     }
     if constexpr (!gradients) ask_balancer(present);
-    for_each_present(present, [&](std::size_t t, std::size_t) { scale_[t] = weight_of(t) / counts_[t]; });
+    for_each_present(present, [&](std::size_t t, std::size_t) { scale_[t] = this->weight_of(t) / counts_[t]; });
     run_slots(backend, data, parameters_.data(), draws, true);
-    collect_losses(where);
+    sum_losses();
+    check_losses(where);
     reduce(backend);
 
     if constexpr (gradients) {
@@ -169,18 +109,17 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     return where;
   }
 
-  /// Tells the optimizer the loss of an epoch.
-  void observe(double loss) { optim::observe(optimizer_, optimizer_state_, loss); }
-
-  /// The weights become the optimizer's average of them; segments that never stepped keep theirs.
-  [[gnu::cold]] void use_average()
-    requires optim::averages<Optimizing>
-  {
-    for (std::size_t s = 0; s < Net::segments.size(); ++s)
-      if (segment_steps_[s] > 0)
-        std::copy_n(state_.data() + Net::segments[s].offset, Net::segments[s].size,
-                    parameters_.data() + Net::segments[s].offset);
+  /// As `step`, and done(step) for each step that is over; some backends are late with that until `complete`.
+  template <class Done>
+  void advance(Back& backend, const Data& data, std::span<const Part> parts, const Step& where,
+               std::span<Probe<Scalar>* const> probes, const optim::Now& now, Augmentation<Scalar> augment,
+               Done&& done) {
+    done(step(backend, data, parts, where, probes, now, augment));
   }
+  template <class Done>
+  void complete(Done&&) {}
+  /// Forgets what it keeps of the data that it trained on.
+  void release_data() {}
 
   /// The outputs of every task in the set for samples [first, first + count) of the inputs: task t's go to
   /// outputs[t] : (count, outputs).
@@ -205,12 +144,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
 
  private:
   static constexpr std::size_t width = static_cast<std::size_t>(Slice::width);
-  static constexpr std::array<std::size_t, tasks> outputs_of{static_cast<std::size_t>(Task::outputs)...};
   static constexpr std::size_t memory_stride = layout.size * width;
   // Rows of a slice's inputs or of a task's targets, on their way into lanes.
   static constexpr std::size_t staging_stride =
       std::max(Net::in.size(), *std::max_element(target_count.begin(), target_count.end())) * width;
-  static constexpr std::size_t slot_size = Net::parameters + rows;
 
   // Some samples of one stream that fit a slice.
   struct Unit {
@@ -287,28 +224,6 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     std::array<double, tasks> weights_;
   };
 
-  void initialise() {
-    std::uint64_t block = 0;
-    for (const auto& [path, parameter, offset] : placed_parameters()) {
-      Random random(seed_, Purpose::initialise, stream_ << 32 | block++);
-      for (std::size_t i = 0; i < parameter.size(); ++i)
-        parameters_[offset + i] =
-            static_cast<Scalar>(parameter.initialiser(random, parameter.fan_in, parameter.fan_out));
-    }
-  }
-
-  // Everything that training changes, as memory.
-  template <class Byte, class Self>
-  static std::array<std::span<Byte>, 6> blocks(Self& self) {
-    using detail::bytes_of;
-    return {bytes_of(self.parameters_.data(), Net::parameters),
-            bytes_of(self.state_.data(), Optimizing::states * Net::parameters),
-            bytes_of(self.segment_steps_.data(), self.segment_steps_.size()),
-            bytes_of(&self.steps_),
-            bytes_of(&self.balancer_state_),
-            bytes_of(&self.optimizer_state_)};
-  }
-
   // Everything a step needs, allocated the first time.
   void prepare(Back& backend) {
     if (slots_.size() == 0) slots_ = Buffer<Scalar>(most_slots * slot_size);
@@ -321,35 +236,19 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   Scalar* staging(std::size_t worker) { return staging_.data() + worker * staging_stride; }
   Scalar* slot(std::size_t s) { return slots_.data() + s * slot_size; }
 
-  backend::Draws step_draws() const {
-    // All four counter words are taken, so that purpose and network go into a key of their own.
-    Random key(seed_, Purpose::dropout, stream_);
-    const std::uint32_t first = key.bits();
-    return {{first, key.bits()}, static_cast<std::uint32_t>(steps_), 0, 0};
-  }
-
   // Cuts the batch into units, and counts the labels of each task.
   void plan(Back& backend, const Data& data, std::span<const Part> parts) {
     prepare(backend);
+    count_labels(data, parts);
     units_.clear();
-    counts_.fill(0);
-    present_ = {};
     std::size_t position = 0;
     for (const Part& part : parts) {
-      const auto& stream = data.streams()[part.stream];
-      if (!stream.labelled.meets(members_)) continue;
+      if (!data.streams()[part.stream].labelled.meets(members_)) continue;
       for (std::size_t begin = 0; begin < part.samples.size(); begin += width)
         units_.push_back({part.stream, part.samples.subspan(begin, std::min(width, part.samples.size() - begin)),
                           static_cast<std::uint32_t>(position + begin)});
       position += part.samples.size();
-      for (std::size_t t = 0; t < tasks; ++t) {
-        if (!members_.has(t) || stream.targets[t] == nullptr) continue;
-        for (const std::uint32_t sample : part.samples)
-          counts_[t] += static_cast<double>(stream.targets[t]->present_count(sample));
-        if (counts_[t] > 0) present_ = present_.with(t);
-      }
     }
-    batch_samples_ = position;
     used_slots_ = std::min(most_slots, units_.size());
   }
 
@@ -375,7 +274,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     const sharing::NetworkPass<Slice> pass{parameters, memory, set, draws, training};
     Net::template forward<Slice>(pass);
     sharing::detail::for_each_task<tasks>(set, [&]<std::size_t t>() {
-      loss<t>(memory);
+      Base::template loss<Slice, t>(memory, [&] { return typename Slice::Number(static_cast<Scalar>(scale_[t])); });
       std::array<Scalar, width> each{};
       Slice::store(memory.at(layout.loss[t]), static_cast<int>(unit.samples.size()), 1, each.data());
       for (std::size_t i = 0; i < unit.samples.size(); ++i) slot_losses_[s][t] += static_cast<double>(each[i]);
@@ -422,42 +321,12 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     }
   }
 
-  template <std::size_t t>
-  void loss(typename Slice::View memory) const {
-    using T = typename Tasks<Task...>::template At<t>;
-    using View = typename Slice::ConstView;
-    Slice::for_each_lane([&](const typename Slice::Lane& lane) {
-      const nn::LossSample<Slice> sample{
-          lane.at(View(memory.at(Net::output[t]))), lane.at(View(memory.at(layout.target[t]))),
-          lane.at(View(memory.at(layout.present[t]))), lane.at(memory.at(Net::output_gradient[t])),
-          typename Slice::Number(static_cast<Scalar>(scale_[t]))};
-      lane.at(memory.at(layout.loss[t]))[0] = T::Loss::template evaluate<T::outputs>(sample);
-    });
-  }
-
-  double weight_of(std::size_t t) const { return gradients ? 1 : weights_[t]; }
-
-  template <class Function>
-  static void for_each_present(TaskSet present, Function&& function) {
-    std::size_t index = 0;
-    for (std::size_t t = 0; t < tasks; ++t)
-      if (present.has(t)) function(t, index++);
-  }
-
   void sum_losses() {
     losses_.fill(0);
     for (std::size_t t = 0; t < tasks; ++t) {
       for (std::size_t s = 0; s < used_slots_; ++s) losses_[t] += slot_losses_[s][t];
       if (counts_[t] > 0) losses_[t] /= counts_[t];
     }
-  }
-
-  void collect_losses(const Step& where) {
-    sum_losses();
-    for (std::size_t t = 0; t < tasks; ++t)
-      if (!is_finite(losses_[t]))
-        fail("the loss of the task \"", Tasks<Task...>::names[t], "\" is not finite in epoch ", where.epoch + 1,
-             ", step ", where.step + 1, "; training stops before the update (a smaller learning rate may help)");
   }
 
   // The slots' sums, added up in the first slot.
@@ -484,19 +353,6 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     std::fill_n(gram_.begin(), n * n, 0.0);
     for (const auto& part : gram_of_)
       for (std::size_t i = 0; i < n * n; ++i) gram_[i] += part[i];
-  }
-
-  void ask_balancer(TaskSet present) {
-    if (present.empty()) return;
-    std::array<double, tasks> losses{}, weights{};
-    const std::size_t n = present.count();
-    for_each_present(present, [&](std::size_t t, std::size_t index) { losses[index] = losses_[t]; });
-    const balancing::Problem problem{present,
-                                     {losses.data(), Balancing::needs == balancing::Needs::nothing ? 0 : n},
-                                     {gram_.data(), gradients ? n * n : 0},
-                                     Random(seed_, Purpose::balance, stream_ << 40 ^ steps_)};
-    balancer_.weights(problem, balancer_state_, {weights.data(), n});
-    for_each_present(present, [&](std::size_t t, std::size_t index) { weights_[t] = weights[index]; });
   }
 
   // The shared part of the direction: the rows' weighted sum.
@@ -542,18 +398,6 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
     }
   }
 
-  TaskSet members_;
-  std::uint64_t seed_;
-  std::uint64_t stream_;
-  Balancing balancer_;
-  PolicyState<Balancing> balancer_state_{};
-  Optimizing optimizer_;
-  PolicyState<Optimizing> optimizer_state_{};
-  Buffer<Scalar> parameters_;
-  Buffer<Scalar> state_;
-  std::array<std::uint64_t, Net::segments.size()> segment_steps_{};
-  std::uint64_t steps_ = 0;
-
   // The step's memory.
   Augmentation<Scalar> augment_;
   Buffer<Scalar> slots_;
@@ -561,11 +405,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back> {
   Buffer<Scalar> staging_;
   std::vector<Unit> units_;
   std::size_t used_slots_ = 0;
-  std::size_t batch_samples_ = 0;
-  TaskSet present_;
-  std::array<double, tasks> counts_{}, scale_{}, losses_{}, weights_{};
   std::array<std::array<double, tasks>, most_slots> slot_losses_{};
-  std::array<double, tasks * tasks> gram_{};
   std::array<std::array<double, tasks * tasks>, gradients ? gram_parts : 0> gram_of_{};
   std::array<double, optim::needs_norm<Optimizing> ? Net::parameters / chunk + 1 : 0> chunk_squares_{};
 };

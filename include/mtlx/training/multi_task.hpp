@@ -71,37 +71,23 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   Model& operator=(Model&&) noexcept = default;
   ~Model() = default;
 
-  /// Trains on the data, one network after the other; called again, goes on with the next epochs' order. Early stopping,
-  /// checkpoints and resuming are options. Throws `Error` if the data do not fit the model, an option is out of range, a
-  /// checkpoint can't be written or gone on with, or a loss or a parameter is not finite; the model is then between two
-  /// epochs: `load` a checkpoint, or make a new one.
+  /// Trains on the data, one network after the other; called again, goes on with the next epochs' order. Throws `Error` if
+  /// the data do not fit the model, an option is out of range, or a loss or a parameter is not finite; the model is then
+  /// between two epochs: `load` a checkpoint, or make a new one.
   [[gnu::cold]] void fit(const data::DataSet& data, const FitOptions& options = {}) {
-    using Data = typename Learner::Data;
-    const Data bound(data, In::shape, TaskSet::first(tasks));
-    const Data validation =
-        options.validation != nullptr ? Data(*options.validation, In::shape, TaskSet()) : Data();  // or no streams
-    detail::check_options(options.batch_size, options.early_stopping, options.checkpoint, options.monitor != nullptr,
-                          options.validation != nullptr);
-    for (const grouping::Group& group : plan_)
-      if (options.early_stopping.patience > 0 && options.monitor == nullptr &&
-          !validation.labelled().meets(group.serves))
-        fail("early stopping needs validation labels, and there are none for ", names_of(group.serves));
-    Checkpoint run = begin_run(bound, validation, options);
-    for (std::size_t g = 0; g < networks_.size(); ++g) train(g, bound, validation, options, run);
-    if (options.early_stopping.patience > 0 && options.early_stopping.restore_best) {
-      const Checkpoint best = best_of(run);
-      restore(best.states);
-      epochs_done_ = best.epochs_done;
-    } else {
-      epochs_done_ = run.epochs_done + detail::epochs_over(run);
-    }
+    train_all(data, options, nullptr);
+  }
+  /// The same with files that keep the run from being lost, or going on with such a run. Throws `Error` if a file can't be
+  /// written or gone on with, too.
+  [[gnu::cold]] void fit(const data::DataSet& data, const FitOptions& options, const Checkpointing& files) {
+    if (!detail::writes_files(files)) return train_all(data, options, nullptr);
+    Files keeper(*this, options, files);
+    train_all(data, options, &keeper);
   }
 
   /// Loss and metric of every task on the data; a task that the data set has no labels for gets NaN. Throws `Error` if
   /// the data do not fit the model.
-  [[gnu::cold]] Scores<TaskList> evaluate(const data::DataSet& data) {
-    return score(typename Learner::Data(data, In::shape, {}));
-  }
+  [[gnu::cold]] Scores<TaskList> evaluate(const data::DataSet& data) { return score(Data(data, In::shape, {})); }
 
   /// Every task's answers. Throws `Error` if the inputs' shape is not the model's.
   [[gnu::cold]] Predictions<TaskList> predict(const data::Inputs& inputs) {
@@ -194,6 +180,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   const std::vector<grouping::Group>& plan() const { return plan_; }
 
  private:
+  using Data = typename Learner::Data;
+
   static constexpr std::array<std::size_t, tasks> outputs_{static_cast<std::size_t>(Task::outputs)...};
   // Samples that predict hands on at a time: enough for all threads, little enough for the cache.
   static constexpr std::size_t block = 1024;
@@ -253,7 +241,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     }
   }
 
-  [[gnu::cold]] Scores<TaskList> score(const typename Learner::Data& data) {
+  [[gnu::cold]] Scores<TaskList> score(const Data& data) {
     std::tuple<Judge<Task>...> judges;
     for (const auto& stream : data.streams())
       for_each_block(*stream.inputs, [&](std::size_t first, std::size_t count, const auto& outputs) {
@@ -322,11 +310,17 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     return text;
   }
 
-  // What a checkpoint says of the model, with every network at the beginning of a fit; but for the networks' states.
-  [[gnu::cold]] Checkpoint checkpoint() const {
-    Checkpoint now{layout(), options_.seed, epochs_done_, {}, {}, {}};
+  // Every network at the beginning of a fit.
+  [[gnu::cold]] Checkpoint start() const {
+    Checkpoint now{{}, options_.seed, epochs_done_, {}, {}, {}};
     now.positions = std::vector<Position>(networks_.size());
     for (Position& position : now.positions) position.sums.resize(2 * tasks);
+    return now;
+  }
+  // The same with what a file says of the model; but for the networks' states.
+  [[gnu::cold]] Checkpoint checkpoint() const {
+    Checkpoint now = start();
+    now.model = layout();
     return now;
   }
   [[gnu::cold]] std::vector<std::string> states() const {
@@ -340,49 +334,86 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
   // Every network as it was after its best epoch, as far as there was one; a model between two fits.
   [[gnu::cold]] Checkpoint best_of(const Checkpoint& run) const {
-    Checkpoint best{run.model, run.seed, run.epochs_done, states(), {}, {}};
-    std::uint64_t epochs = 0;
-    for (std::size_t g = 0; g < networks_.size(); ++g) {
-      const Position& position = run.positions[g];
-      if (!position.best_state.empty()) best.states[g] = position.best_state;
-      epochs = std::max(epochs, position.best_state.empty() ? position.epoch : position.best_epochs);
-    }
-    best.epochs_done += epochs;
+    Checkpoint best{run.model, run.seed, run.epochs_done + detail::epochs_over(run, true), states(), {}, {}};
+    for (std::size_t g = 0; g < networks_.size(); ++g)
+      if (!run.positions[g].best_state.empty()) best.states[g] = run.positions[g].best_state;
     return best;
   }
 
-  [[gnu::cold]] void save_run(Checkpoint& run, const FitOptions& options) const {
-    if (options.checkpoint.directory.empty()) return;
-    // What can't be gone on with must not take the place of what can.
-    for (const Learner& network : networks_) network.check_parameters();
-    run.states = states();
-    write_file(detail::last_file(options.checkpoint), checkpoint_bytes(run));
-    run.states.clear();
-  }
+  // What keeps a run: behind virtual functions, so that its code is compiled where it is asked for only.
+  struct Keeper {
+    virtual Checkpoint begin(const Data& data, const Data& validation) = 0;
+    virtual void save(Checkpoint& run) = 0;
+    virtual void save_best(const Checkpoint& run) = 0;
 
-  // Begins a run, or goes on with one that was interrupted.
-  [[gnu::cold]] Checkpoint begin_run(const typename Learner::Data& data, const typename Learner::Data& validation,
-                                     const FitOptions& options) {
-    Checkpoint run = checkpoint();
-    run.fit = detail::fit_text(options.batch_size, options.sampling, options.shuffle, data.sizes(), validation.sizes(),
-                               options.monitor != nullptr, bool(options.augment), options.early_stopping);
-    if (!detail::resumes(options.checkpoint)) {
-      detail::remove_best(options.checkpoint);
-      save_run(run, options);
-      return run;
+    std::size_t every_steps = 0;
+
+   protected:
+    ~Keeper() = default;
+  };
+  class Files final : public Keeper {
+   public:
+    Files(Model& model, const FitOptions& options, const Checkpointing& files)
+        : model_(model), options_(options), files_(files) {
+      this->every_steps = files.every_steps;
     }
-    const std::string file = detail::last_file(options.checkpoint);
-    Checkpoint found = parse_checkpoint(read_file(file), file);
-    run.states = states();
-    detail::check_checkpoint(found, run, file);
-    detail::check_run(found, run, options.epochs, file);
-    restore(found.states);
-    found.states.clear();
-    return found;
+    // Begins a run, or goes on with one that was interrupted.
+    [[gnu::cold]] Checkpoint begin(const Data& data, const Data& validation) override {
+      Checkpoint run = model_.checkpoint();
+      run.fit =
+          detail::fit_text(options_.batch_size, options_.sampling, options_.shuffle, data.sizes(), validation.sizes(),
+                           options_.monitor != nullptr, bool(options_.augment), options_.early_stopping);
+      if (!detail::resumes(files_)) {
+        detail::remove_best(files_);
+        save(run);
+        return run;
+      }
+      const std::string file = detail::last_file(files_);
+      Checkpoint found = parse_checkpoint(read_file(file), file);
+      run.states = model_.states();
+      detail::check_checkpoint(found, run, file);
+      detail::check_run(found, run, options_.epochs, file);
+      model_.restore(found.states);
+      found.states.clear();
+      return found;
+    }
+    [[gnu::cold]] void save(Checkpoint& run) override {
+      // What can't be gone on with must not take the place of what can.
+      for (const Learner& network : model_.networks_) network.check_parameters();
+      run.states = model_.states();
+      write_file(detail::last_file(files_), checkpoint_bytes(run));
+      run.states.clear();
+    }
+    [[gnu::cold]] void save_best(const Checkpoint& run) override {
+      write_file(detail::best_file(files_), checkpoint_bytes(model_.best_of(run)));
+    }
+
+   private:
+    Model& model_;
+    const FitOptions& options_;
+    const Checkpointing& files_;
+  };
+
+  [[gnu::cold]] void train_all(const data::DataSet& data, const FitOptions& options, Keeper* keeper) {
+    const Data bound(data, In::shape, TaskSet::first(tasks));
+    const Data validation =
+        options.validation != nullptr ? Data(*options.validation, In::shape, TaskSet()) : Data();  // or no streams
+    detail::check_options(options.batch_size, options.early_stopping, options.monitor != nullptr,
+                          options.validation != nullptr);
+    for (const grouping::Group& group : plan_)
+      if (options.early_stopping.patience > 0 && options.monitor == nullptr &&
+          !validation.labelled().meets(group.serves))
+        fail("early stopping needs validation labels, and there are none for ", names_of(group.serves));
+    Checkpoint run = keeper != nullptr ? keeper->begin(bound, validation) : start();
+    for (std::size_t g = 0; g < networks_.size(); ++g) train(g, bound, validation, options, run, keeper);
+    const bool best = detail::restores_best(options.early_stopping);
+    for (std::size_t g = 0; best && g < networks_.size(); ++g)
+      if (!run.positions[g].best_state.empty()) networks_[g].restore(run.positions[g].best_state);
+    epochs_done_ = run.epochs_done + detail::epochs_over(run, best);
   }
 
-  [[gnu::cold]] void train(std::size_t g, const typename Learner::Data& data, const typename Learner::Data& validation,
-                           const FitOptions& options, Checkpoint& run) {
+  [[gnu::cold]] void train(std::size_t g, const Data& data, const Data& validation, const FitOptions& options,
+                           Checkpoint& run, Keeper* keeper) {
     Learner& network = networks_[g];
     Position& at = run.positions[g];
     // Streams without a label for the network's tasks are not dealt out.
@@ -392,6 +423,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         streams.push_back(s);
         sizes.push_back(data.streams()[s].inputs->size());
       }
+    network.complete([](const Step&) {});  // of a fit that somebody's exception ended
     Sampler sampler(sizes, {options.batch_size, options.sampling, options.shuffle, options_.seed});
     if (at.step >= std::max<std::uint64_t>(sampler.steps(), 1)) fail("the checkpoint is in a step that there is not");
     static constexpr std::array<std::string_view, tasks> metrics{Task::Metric::name...};
@@ -417,21 +449,27 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       const std::size_t epoch = epochs_done_ + at.epoch;
       sampler.begin(epoch);
       for (std::size_t step = 0; step < at.step; ++step) sampler.next();
-      while (at.step < sampler.steps()) {
-        parts.clear();
-        for (const Sampler::Part& part : sampler.next()) parts.push_back({streams[part.stream], part.samples});
-        Step now;
-        now.epoch = epoch;
-        now.step = at.step;
-        time.epoch = static_cast<double>(epoch) + static_cast<double>(at.step) / static_cast<double>(sampler.steps());
-        now = network.step(*backend_, data, parts, now, options.probes, time, options.augment);
+      const auto landed = [&](const Step& now) {
         for (std::size_t t = 0; t < tasks; ++t)
           if (now.present.has(t)) total[t] += now.losses[t], count[t] += 1;
         ++at.step;
         for (Observer* observer : options.observers) observer->on_step(now);
-        const std::size_t every = options.checkpoint.every_steps;
-        if (every > 0 && at.step % every == 0 && at.step < sampler.steps()) save_run(run, options);
+      };
+      for (std::size_t step = at.step; step < sampler.steps(); ++step) {
+        parts.clear();
+        for (const Sampler::Part& part : sampler.next()) parts.push_back({streams[part.stream], part.samples});
+        Step now;
+        now.epoch = epoch;
+        now.step = step;
+        time.epoch = static_cast<double>(epoch) + static_cast<double>(step) / static_cast<double>(sampler.steps());
+        network.advance(*backend_, data, parts, now, options.probes, time, options.augment, landed);
+        const std::size_t every = keeper != nullptr ? keeper->every_steps : 0;
+        if (every > 0 && (step + 1) % every == 0 && step + 1 < sampler.steps()) {
+          network.complete(landed);
+          keeper->save(run);
+        }
       }
+      network.complete(landed);
       std::array<double, tasks> means, losses, values;
       for (std::size_t t = 0; t < tasks; ++t)
         means[t] = count[t] > 0 ? total[t] / count[t] : std::numeric_limits<double>::quiet_NaN();
@@ -461,16 +499,17 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       if (options.validation != nullptr) {
         done.monitor = options.monitor != nullptr ? options.monitor(done) : loss;
         done.best = detail::note(at, done.monitor, options.early_stopping);
-        if (done.best && detail::keeps_best(options.early_stopping, options.checkpoint))
+        if (done.best && (keeper != nullptr || detail::restores_best(options.early_stopping)))
           at.best_state = network.state();
         done.stopped = detail::stops(at, options.early_stopping);
       }
       for (Observer* observer : options.observers) observer->on_epoch(done);
+      if (keeper == nullptr) continue;
       // The best first: what is lost between the two is made again.
-      if (done.best && !options.checkpoint.directory.empty())
-        write_file(detail::best_file(options.checkpoint), checkpoint_bytes(best_of(run)));
-      save_run(run, options);
+      if (done.best) keeper->save_best(run);
+      keeper->save(run);
     }
+    network.release_data();
     for (Observer* observer : options.observers) observer->on_end();
   }
 

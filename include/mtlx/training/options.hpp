@@ -32,9 +32,10 @@ struct EarlyStopping {
   bool restore_best = true;        ///< the model ends as it was after the best epoch, not as it was after the last
 };
 
-/// Files that keep a run from being lost. `last.mtlx` is written at the start, after every epoch and between, and
-/// `best.mtlx` whenever the monitor is better than before in this run, by at least `minimum_improvement` (with validation
-/// data); `load` reads both.
+/// Files that keep a run from being lost, for `fit(data, options, checkpointing)`. `last.mtlx` is written at the start, after
+/// every epoch and between, and `best.mtlx` whenever the monitor is better than before in this run, by at least
+/// `minimum_improvement` (with validation data); `load` reads both. An argument of its own, so that programs without files
+/// don't compile what writes them.
 struct Checkpointing {
   std::string directory{};      ///< made if it alone is missing (POSIX); empty: no files
   std::size_t every_steps = 0;  ///< besides every epoch, after so many steps of it; 0: not
@@ -79,7 +80,6 @@ struct FitOptions {
   /// What says how good an epoch was, lower is better; without one, the mean validation loss of the network's tasks.
   double (*monitor)(const Epoch&) = nullptr;
   EarlyStopping early_stopping{};
-  Checkpointing checkpoint{};
   Augmentation<Scalar> augment{};  ///< of training samples: a pointer to a callable, not owned
 };
 

@@ -2,6 +2,7 @@
 // What fit does besides training: early stopping, and the files that a run is resumed from.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -22,14 +23,18 @@ namespace mtlx::training::detail {
 
 /// Throws `Error` if the options do not fit each other.
 [[gnu::cold, gnu::noinline]] inline void check_options(std::size_t batch_size, const EarlyStopping& stopping,
-                                                       const Checkpointing& files, bool monitor, bool validation) {
+                                                       bool monitor, bool validation) {
   // Sampler says so too, but only when files have been written.
   if (batch_size == 0) fail("the batch size must be at least 1, and is 0");
   check_option("early_stopping.minimum_improvement", stopping.minimum_improvement);
   if (stopping.patience > 0 && !validation) fail("early stopping needs validation data, and none are given");
   if (monitor && !validation) fail("a monitor needs validation data, and none are given");
+}
+/// Whether there are files to write. Throws `Error` if there are none, and something asks for them.
+[[gnu::cold, gnu::noinline]] inline bool writes_files(const Checkpointing& files) {
   if (files.directory.empty() && (files.resume || files.every_steps > 0))
-    fail("checkpoint.", files.resume ? "resume" : "every_steps", " needs checkpoint.directory, and none is given");
+    fail("checkpointing: ", files.resume ? "resume" : "every_steps", " needs a directory, and none is given");
+  return !files.directory.empty();
 }
 
 /// Keeps in mind how good the epoch was that has just ended, and says whether it was the best.
@@ -43,22 +48,19 @@ inline bool note(Position& at, double monitor, const EarlyStopping& stopping) {
 inline bool stops(const Position& at, const EarlyStopping& stopping) {
   return stopping.patience > 0 && at.epoch - at.best_epochs >= stopping.patience;
 }
-/// Whether somebody asks for the state after the best epoch.
-inline bool keeps_best(const EarlyStopping& stopping, const Checkpointing& files) {
-  return (stopping.patience > 0 && stopping.restore_best) || !files.directory.empty();
-}
+/// Whether the model ends as it was after the best epoch.
+inline bool restores_best(const EarlyStopping& stopping) { return stopping.patience > 0 && stopping.restore_best; }
 
 inline std::string last_file(const Checkpointing& files) { return files.directory + "/last.mtlx"; }
 inline std::string best_file(const Checkpointing& files) { return files.directory + "/best.mtlx"; }
 
 /// The best of an earlier run is none of the one that begins.
 [[gnu::cold, gnu::noinline]] inline void remove_best(const Checkpointing& files) {
-  if (!files.directory.empty()) std::remove(best_file(files).c_str());
+  std::remove(best_file(files).c_str());
 }
 
 /// Whether there is a run to go on with. Makes the directory.
 [[gnu::cold, gnu::noinline]] inline bool resumes(const Checkpointing& files) {
-  if (files.directory.empty()) return false;
 #if MTLX_CORE_POSIX
   mkdir(files.directory.c_str(), 0777);  // if that fails, writing does, and says why
 #endif
@@ -98,10 +100,11 @@ inline std::string best_file(const Checkpointing& files) { return files.director
       fail(file, " is of a fit that has trained ", position.epoch, " epochs, more than the ", epochs, " asked for");
 }
 
-/// The most epochs of a fit that any network has trained.
-inline std::uint64_t epochs_over(const Checkpoint& run) {
+/// The most epochs of a fit that any network has trained: as they are, or each after its best epoch.
+[[gnu::cold]] inline std::uint64_t epochs_over(const Checkpoint& run, bool best = false) {
   std::uint64_t most = 0;
-  for (const Position& position : run.positions) most = most > position.epoch ? most : position.epoch;
+  for (const Position& position : run.positions)
+    most = std::max(most, best && !position.best_state.empty() ? position.best_epochs : position.epoch);
   return most;
 }
 

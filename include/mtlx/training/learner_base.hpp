@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mtlx/backend/sample.hpp>
+#include <mtlx/balancing/balancer.hpp>
+#include <mtlx/core/buffer.hpp>
+#include <mtlx/core/error.hpp>
+#include <mtlx/core/random.hpp>
+#include <mtlx/core/scalar.hpp>
+#include <mtlx/core/segment.hpp>
+#include <mtlx/core/task_set.hpp>
+#include <mtlx/core/tasks.hpp>
+#include <mtlx/nn/layer.hpp>
+#include <mtlx/nn/loss.hpp>
+#include <mtlx/optim/optimizer.hpp>
+#include <mtlx/training/bound_data.hpp>
+#include <mtlx/training/checkpoint.hpp>
+#include <mtlx/training/observer.hpp>
+#include <mtlx/training/options.hpp>
+#include <mtlx/training/sampler.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mtlx::training {
+
+/// One network in training, as far as it doesn't matter where its numbers are computed with: its parameters, the
+/// optimizer's and the balancer's state, what is known of a step. Learners are made of it.
+template <class Net, class TaskList, class Balancing, class Optimizing, class Scalar>
+class LearnerBase;
+
+template <class Net, class... Task, class Balancing, class Optimizing, class Number>
+class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
+ protected:
+  static constexpr std::size_t tasks = sizeof...(Task);
+  static constexpr std::array<std::size_t, tasks> target_count{
+      static_cast<std::size_t>(Task::Loss::targets(Task::outputs))...};
+  static constexpr std::array<std::size_t, tasks> outputs_of{static_cast<std::size_t>(Task::outputs)...};
+
+  // A slice's memory: the network's, then each task's targets, presence and loss.
+  struct Layout {
+    std::array<std::size_t, tasks> target{}, present{}, loss{};
+    std::size_t size = Net::memory;
+  };
+  static constexpr Layout layout = [] {
+    Layout l;
+    for (std::size_t t = 0; t < tasks; ++t) {
+      l.target[t] = std::exchange(l.size, l.size + target_count[t]);
+      l.present[t] = std::exchange(l.size, l.size + target_count[t]);
+      l.loss[t] = std::exchange(l.size, l.size + 1);
+    }
+    return l;
+  }();
+  static constexpr bool gradients = Balancing::needs == balancing::Needs::gradients;
+  // What a slot of gradients holds: a number for each parameter, and a row for each task where they are wanted apart.
+  static constexpr std::size_t task_rows = gradients ? tasks * Net::shared : 0;
+  static constexpr std::size_t slot_size = Net::parameters + task_rows;
+
+ public:
+  using Scalar = Number;
+  using Data = BoundData<Tasks<Task...>>;
+  using Part = Sampler::Part;
+
+  /// Draws the first parameters from the seed. `stream` tells the networks of one model apart.
+  [[gnu::cold]] LearnerBase(TaskSet members, std::uint64_t seed, std::uint64_t stream, Balancing balancer,
+                            Optimizing optimizer)
+      : members_(members),
+        seed_(seed),
+        stream_(stream),
+        balancer_(balancer),
+        optimizer_(optimizer),
+        parameters_(Net::parameters),
+        state_(Optimizing::states * Net::parameters) {
+    initialise();
+  }
+
+  std::span<Scalar> parameters() { return parameters_.span(); }
+  std::span<const Scalar> parameters() const { return parameters_.span(); }
+  /// How many steps each segment has taken.
+  std::span<const std::uint64_t> segment_steps() const { return segment_steps_; }
+  TaskSet members() const { return members_; }
+
+  /// One parameter of the flat vector.
+  struct Placed {
+    std::string path;
+    nn::Parameter parameter;
+    std::size_t offset;
+  };
+  /// All parameters, in the vector's order.
+  [[gnu::cold]] static std::vector<Placed> placed_parameters() {
+    std::vector<Placed> all;
+    Net::for_each_parameter([&](const nn::Path& path, const nn::Parameter& parameter, std::size_t offset) {
+      all.push_back({path.text(), parameter, offset});
+    });
+    return all;
+  }
+
+  /// Throws `Error`, naming a task, unless every parameter is finite.
+  [[gnu::cold]] void check_parameters() const {
+    for (const Segment& segment : Net::segments)
+      for (std::size_t i = segment.offset; i < segment.offset + segment.size; ++i) {
+        if (is_finite(parameters_[i])) continue;
+        std::size_t t = 0;
+        while (!segment.owners.has(t)) ++t;
+        fail("a parameter of the task \"", Tasks<Task...>::names[t], "\" is not finite after step ", steps_,
+             "; training stops (a smaller learning rate may help)");
+      }
+  }
+
+  /// Everything that training changes, as bytes. What is restored goes on as the original would.
+  [[gnu::cold]] std::string state() const { return detail::packed(blocks<const char>(*this)); }
+  /// `bytes` is the state of a learner of this type.
+  [[gnu::cold]] void restore(std::string_view bytes) { detail::unpack(bytes, blocks<char>(*this)); }
+
+  /// Tells the optimizer the loss of an epoch.
+  void observe(double loss) { optim::observe(optimizer_, optimizer_state_, loss); }
+
+  /// The weights become the optimizer's average of them; segments that never stepped keep theirs.
+  [[gnu::cold]] void use_average()
+    requires optim::averages<Optimizing>
+  {
+    for (std::size_t s = 0; s < Net::segments.size(); ++s)
+      if (segment_steps_[s] > 0)
+        std::copy_n(state_.data() + Net::segments[s].offset, Net::segments[s].size,
+                    parameters_.data() + Net::segments[s].offset);
+  }
+
+ protected:
+  void initialise() {
+    std::uint64_t block = 0;
+    for (const auto& [path, parameter, offset] : placed_parameters()) {
+      Random random(seed_, Purpose::initialise, stream_ << 32 | block++);
+      for (std::size_t i = 0; i < parameter.size(); ++i)
+        parameters_[offset + i] =
+            static_cast<Scalar>(parameter.initialiser(random, parameter.fan_in, parameter.fan_out));
+    }
+  }
+
+  // Everything that training changes, as memory.
+  template <class Byte, class Self>
+  static std::array<std::span<Byte>, 6> blocks(Self& self) {
+    using detail::bytes_of;
+    return {bytes_of(self.parameters_.data(), Net::parameters),
+            bytes_of(self.state_.data(), Optimizing::states * Net::parameters),
+            bytes_of(self.segment_steps_.data(), self.segment_steps_.size()),
+            bytes_of(&self.steps_),
+            bytes_of(&self.balancer_state_),
+            bytes_of(&self.optimizer_state_)};
+  }
+
+  backend::Draws step_draws() const {
+    // All four counter words are taken, so that purpose and network go into a key of their own.
+    Random key(seed_, Purpose::dropout, stream_);
+    const std::uint32_t first = key.bits();
+    return {{first, key.bits()}, static_cast<std::uint32_t>(steps_), 0, 0};
+  }
+
+  // Begins the account of a step: which tasks have labels in it, and how many.
+  void count_labels(const Data& data, std::span<const Part> parts) {
+    counts_.fill(0);
+    present_ = {};
+    batch_samples_ = 0;
+    for (const Part& part : parts) {
+      const auto& stream = data.streams()[part.stream];
+      if (!stream.labelled.meets(members_)) continue;
+      batch_samples_ += part.samples.size();
+      for (std::size_t t = 0; t < tasks; ++t) {
+        if (!members_.has(t) || stream.targets[t] == nullptr) continue;
+        const data::Targets& targets = *stream.targets[t];
+        if (targets.complete())
+          counts_[t] += static_cast<double>(part.samples.size() * targets.width());
+        else
+          for (const std::uint32_t sample : part.samples)
+            counts_[t] += static_cast<double>(targets.present_count(sample));
+        if (counts_[t] > 0) present_ = present_.with(t);
+      }
+    }
+  }
+
+  // A task's loss, and its gradient at the task's output, times scale().
+  template <class Slice, std::size_t t, class Scale>
+  static void loss(typename Slice::View memory, Scale scale) {
+    using T = typename Tasks<Task...>::template At<t>;
+    using View = typename Slice::ConstView;
+    Slice::for_each_lane([&](const typename Slice::Lane& lane) {
+      const nn::LossSample<Slice> sample{
+          lane.at(View(memory.at(Net::output[t]))), lane.at(View(memory.at(layout.target[t]))),
+          lane.at(View(memory.at(layout.present[t]))), lane.at(memory.at(Net::output_gradient[t])), scale()};
+      lane.at(memory.at(layout.loss[t]))[0] = T::Loss::template evaluate<T::outputs>(sample);
+    });
+  }
+
+  double weight_of(std::size_t t) const { return gradients ? 1 : weights_[t]; }
+
+  template <class Function>
+  static void for_each_present(TaskSet present, Function&& function) {
+    std::size_t index = 0;
+    for (std::size_t t = 0; t < tasks; ++t)
+      if (present.has(t)) function(t, index++);
+  }
+
+  // Throws unless every task's loss is finite.
+  void check_losses(const Step& where) const {
+    for (std::size_t t = 0; t < tasks; ++t)
+      if (!is_finite(losses_[t]))
+        fail("the loss of the task \"", Tasks<Task...>::names[t], "\" is not finite in epoch ", where.epoch + 1,
+             ", step ", where.step + 1, "; training stops before the update (a smaller learning rate may help)");
+  }
+
+  void ask_balancer(TaskSet present) {
+    if (present.empty()) return;
+    std::array<double, tasks> losses{}, weights{};
+    const std::size_t n = present.count();
+    for_each_present(present, [&](std::size_t t, std::size_t index) { losses[index] = losses_[t]; });
+    const balancing::Problem problem{present,
+                                     {losses.data(), Balancing::needs == balancing::Needs::nothing ? 0 : n},
+                                     {gram_.data(), gradients ? n * n : 0},
+                                     Random(seed_, Purpose::balance, stream_ << 40 ^ steps_)};
+    balancer_.weights(problem, balancer_state_, {weights.data(), n});
+    for_each_present(present, [&](std::size_t t, std::size_t index) { weights_[t] = weights[index]; });
+  }
+
+  TaskSet members_;
+  std::uint64_t seed_;
+  std::uint64_t stream_;
+  Balancing balancer_;
+  PolicyState<Balancing> balancer_state_{};
+  Optimizing optimizer_;
+  PolicyState<Optimizing> optimizer_state_{};
+  // A device's learner reads them back when they are asked for.
+  mutable Buffer<Scalar> parameters_;
+  mutable Buffer<Scalar> state_;
+  std::array<std::uint64_t, Net::segments.size()> segment_steps_{};
+  std::uint64_t steps_ = 0;
+
+  // The step's.
+  std::size_t batch_samples_ = 0;
+  TaskSet present_;
+  std::array<double, tasks> counts_{}, scale_{}, losses_{}, weights_{};
+  std::array<double, tasks * tasks> gram_{};
+};
+
+}  // namespace mtlx::training
