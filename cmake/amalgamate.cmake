@@ -3,8 +3,8 @@
 #
 #   cmake -DOUTPUT=mtlx_single.hpp -P cmake/amalgamate.cmake
 #
-# include/mtlx/mtlx.hpp, then what that leaves out but for xtensor's part, with every header of ours in the place where it
-# is first included. Includes of others stay where they are, since some stand under a condition. A program may use it in
+# include/mtlx/mtlx.hpp, then what that leaves out but for xtensor's and CUDA's parts, with every header of ours in the place
+# where it is first included. Includes of others stay where they are, since some stand under a condition. A program may use it in
 # one file and mtlx/mtlx.hpp in another, not both in one.
 cmake_minimum_required(VERSION 3.22...3.31)
 
@@ -71,7 +71,7 @@ foreach(part MAJOR MINOR PATCH)
 endforeach()
 amalgamate_header(mtlx/mtlx.hpp)
 file(GLOB optional RELATIVE "${_root}/include" "${_root}/include/mtlx/data/*.hpp" "${_root}/include/mtlx/testing/*.hpp")
-list(REMOVE_ITEM optional mtlx/data/xtensor.hpp)
+list(REMOVE_ITEM optional mtlx/data/xtensor.hpp mtlx/testing/device_laws.hpp mtlx/testing/emulated_device.hpp)
 list(SORT optional)
 foreach(header IN LISTS optional)
   amalgamate_header("${header}")
@@ -79,7 +79,7 @@ endforeach()
 get_property(text GLOBAL PROPERTY mtlx_text)
 string(REGEX REPLACE "\n\n\n+" "\n\n" text "${text}")
 file(WRITE "${OUTPUT}" "// SPDX-License-Identifier: MIT
-// mtlx ${version_MAJOR}.${version_MINOR}.${version_PATCH}, the whole library but for xtensor's part in one header. \
+// mtlx ${version_MAJOR}.${version_MINOR}.${version_PATCH}, the whole library but for xtensor's and CUDA's parts in one header. \
 Made by cmake/amalgamate.cmake: change the headers, not this.
 #pragma once
 ${text}")

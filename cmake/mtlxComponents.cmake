@@ -5,13 +5,15 @@
 #   mtlx::native    compile for this machine's processor
 #   mtlx::zlib      read gzipped data; defines MTLX_USE_ZLIB
 #   mtlx::xtensor   what mtlx/data/xtensor.hpp includes; xtensor::optimize is never used, it would add flags
+#   mtlx::cuda      compute on a GPU of NVIDIA; defines MTLX_USE_CUDA. No CUDA language, no nvcc: libraries alone
 #
 # MTLX_WANTED names those to look for; none named are all.
 
 # All of them, and which package a part needs.
-set(MTLX_COMPONENTS native zlib xtensor)
+set(MTLX_COMPONENTS native zlib xtensor cuda)
 set(MTLX_COMPONENT_zlib "ZLIB (Debian: zlib1g-dev)")
 set(MTLX_COMPONENT_xtensor "xtensor (Debian: libxtensor-dev)")
+set(MTLX_COMPONENT_cuda "CUDAToolkit (CUDA 12.8 or later, with NVRTC)")
 if(NOT MTLX_WANTED)
   set(MTLX_WANTED ${MTLX_COMPONENTS})
 endif()
@@ -41,5 +43,15 @@ if("xtensor" IN_LIST MTLX_WANTED AND NOT TARGET mtlx::xtensor)
   if(TARGET xtensor)
     add_library(mtlx::xtensor INTERFACE IMPORTED GLOBAL)
     set_property(TARGET mtlx::xtensor PROPERTY INTERFACE_LINK_LIBRARIES mtlx::mtlx xtensor)
+  endif()
+endif()
+
+if("cuda" IN_LIST MTLX_WANTED AND NOT TARGET mtlx::cuda)
+  find_package(CUDAToolkit 12.8 QUIET)
+  if(TARGET CUDA::cudart_static AND TARGET CUDA::nvrtc)
+    add_library(mtlx::cuda INTERFACE IMPORTED GLOBAL)
+    set_property(TARGET mtlx::cuda PROPERTY INTERFACE_COMPILE_DEFINITIONS MTLX_USE_CUDA)
+    set_property(TARGET mtlx::cuda PROPERTY INTERFACE_LINK_LIBRARIES mtlx::mtlx CUDA::cudart_static CUDA::nvrtc
+      ${CMAKE_DL_LIBS})
   endif()
 endif()

@@ -6,6 +6,7 @@
 #   release    g++, -O3 -march=native: all tests, examples, a short run of the benchmarks
 #   sanitize   g++ with the address and undefined-behaviour sanitizers: the folders below
 #   clang      clang++: the folders below, and every header alone
+# Most of the time is the compilers', so that a preset optimises only tests that need it (MTLX_TEST_OPTIMISATION).
 # It stops at the first stage that fails. Knobs, by environment:
 #   MTLX_STAGES           the stages to run                        (release sanitize clang)
 #   MTLX_JOBS             compilers and tests at a time            (the number of processors)

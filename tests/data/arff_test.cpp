@@ -165,11 +165,12 @@ TEST_CASE("a few bytes of sparse rows don't make a huge table") {
   for (int c = 0; c < 9000; ++c) text += "@attribute a" + std::to_string(c) + " real\n";
   text += "@data\n";
   const std::size_t header = text.size();
-  for (int row = 0; row < 1000; ++row) text += "{}\n";
-  CHECK(arff(text).rows() == 1000);
-  for (int row = 0; row < 9000; ++row) text += "{}\n";
-  CHECK(error(text) == Contains("the table would have more than "));
-  CHECK(error(text) == Contains(join("too many for a file of ", header + 30000, " bytes").c_str()));
+  for (int row = 0; row < 100; ++row) text += "{}\n";
+  CHECK(arff(text).rows() == 100);
+  for (int row = 0; row < 9900; ++row) text += "{}\n";
+  const doctest::String message = error(text);
+  CHECK(message == Contains("the table would have more than "));
+  CHECK(message == Contains(join("too many for a file of ", header + 30000, " bytes").c_str()));
 }
 
 TEST_CASE("an ARFF file is read from disk") {

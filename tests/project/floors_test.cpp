@@ -16,8 +16,11 @@ const std::map<std::string, int> floors = {{"core", 0},     {"backend", 1},   {"
                                            {"sharing", 4},  {"balancing", 4}, {"grouping", 4}, {"optim", 4},
                                            {"training", 5}, {"study", 6},     {"testing", 7}};
 
-const std::string umbrella = "mtlx.hpp";
-const fs::path xtensor_border = "data/xtensor.hpp";
+// What users include; cuda.hpp stands beside mtlx.hpp for those who have the toolkit.
+const std::string umbrella = "mtlx.hpp", cuda_umbrella = "cuda.hpp";
+const fs::path xtensor_border = "data/xtensor.hpp", cuda_border = "backend/cuda_device.hpp";
+
+bool is_umbrella(const fs::path& file) { return file == umbrella || file == cuda_umbrella; }
 
 /// The path between the signs of an #include line: `<mtlx/core/shape.hpp>` with its opening sign.
 std::optional<std::string> included(const std::string& line) {
@@ -46,10 +49,13 @@ std::string folder_of(const fs::path& file) { return file.has_parent_path() ? fi
 /// What is wrong with `from` including `to`, or nothing.
 std::string complaint(const fs::path& from, const fs::path& to) {
   const std::string lower = folder_of(to);
-  if (from == umbrella) return lower == "testing" ? "mtlx.hpp leaves testing to those who ask for it" : "";
+  if (from == umbrella && to == cuda_umbrella) return "mtlx.hpp needs no CUDA toolkit";
+  if (is_umbrella(from)) return lower == "testing" ? from.string() + " leaves testing to those who ask for it" : "";
   const std::string upper = folder_of(from);
   if (!floors.contains(upper)) return "stands on no floor";
-  if (to == umbrella) return upper == "testing" ? "" : "mtlx.hpp is for users, the library includes what it needs";
+  if (is_umbrella(to))
+    return upper == "testing" && to == umbrella ? ""
+                                                : to.string() + " is for users, the library includes what it needs";
   if (!floors.contains(lower)) return "the included file stands on no floor";
   if (upper == lower || floors.at(lower) < floors.at(upper)) return "";
   return floors.at(lower) == floors.at(upper) ? upper + " and " + lower + " are strangers"
@@ -61,7 +67,8 @@ Lines breaks(const fs::path& library) {
   Lines found;
   for (const fs::path& file : files_under(library, {".hpp", ".h", ".ipp", ".inl", ".cuh", ".cpp", ".cu"})) {
     const fs::path from = file.lexically_relative(library);
-    if (from != umbrella && !floors.contains(folder_of(from))) found.push_back(from.string() + ": stands on no floor");
+    if (!is_umbrella(from) && !floors.contains(folder_of(from)))
+      found.push_back(from.string() + ": stands on no floor");
     const Lines lines = lines_of(without_comments(read(file), false));
     for (std::size_t i = 0; i < lines.size(); ++i) {
       const std::optional<std::string> include = included(lines[i]);
@@ -71,6 +78,8 @@ Lines breaks(const fs::path& library) {
         reason = fs::exists(library / *to) ? complaint(from, *to) : "there is no such file";
       } else if (include->starts_with("<xt") || include->starts_with("\"xt")) {
         if (from != xtensor_border) reason = "xtensor stays in data/xtensor.hpp";
+      } else if (include->starts_with("<cuda") || include->starts_with("<nvrtc")) {
+        if (from != cuda_border) reason = "CUDA stays in backend/cuda_device.hpp";
       }
       if (!reason.empty()) {
         found.push_back(from.string() + ":" + std::to_string(i + 1) + ": " + include->substr(1) + ": " + reason);
@@ -84,7 +93,7 @@ Lines breaks(const fs::path& library) {
 Lines breaks_of(const fs::path& file, std::string_view text) {
   const TemporaryFolder folder("mtlx_floors_test");
   for (const auto& [name, floor] : floors) folder.write(name + "/there.hpp", "#pragma once\n");
-  folder.write(umbrella, "#pragma once\n");
+  for (const std::string& name : {umbrella, cuda_umbrella}) folder.write(name, "#pragma once\n");
   folder.write(file, text);
   return breaks(folder.path());
 }
@@ -104,6 +113,8 @@ TEST_CASE("looking down is allowed") {
   CHECK(breaks_of("testing/a.hpp", "#include <mtlx/study/there.hpp>\n#include <mtlx/mtlx.hpp>\n").empty());
   CHECK(breaks_of(umbrella, "#include <mtlx/study/there.hpp>\n#include <vector>\n").empty());
   CHECK(breaks_of("data/xtensor.hpp", "#include <xtensor/xtensor.hpp>\n").empty());
+  CHECK(breaks_of("backend/cuda_device.hpp", "#include <cuda_runtime_api.h>\n#include <nvrtc.h>\n").empty());
+  CHECK(breaks_of(cuda_umbrella, "#include <mtlx/mtlx.hpp>\n#include <mtlx/training/there.hpp>\n").empty());
 }
 
 TEST_CASE("every break is found") {
@@ -123,6 +134,10 @@ TEST_CASE("every break is found") {
   broken("study/a.hpp", "#include <mtlx/testing/there.hpp>\n", "study stands below testing");
   broken("study/a.hpp", "#include <mtlx/mtlx.hpp>\n", "mtlx.hpp is for users");
   broken(umbrella, "#include <mtlx/testing/there.hpp>\n", "leaves testing");
+  broken(umbrella, "#include <mtlx/cuda.hpp>\n", "no CUDA toolkit");
+  broken(cuda_umbrella, "#include <mtlx/testing/there.hpp>\n", "leaves testing");
+  broken("testing/a.hpp", "#include <mtlx/cuda.hpp>\n", "cuda.hpp is for users");
+  broken("training/a.hpp", "#include <cuda_runtime_api.h>\n", "CUDA stays");
   broken("nn/a.hpp", "#include <mtlx/core/absent.hpp>\n", "no such file");
   broken("nn/a.hpp", "#include <xtensor/xtensor.hpp>\n", "xtensor stays");
   broken("data/deep/xtensor.hpp", "#include <xtensor/xtensor.hpp>\n", "xtensor stays");

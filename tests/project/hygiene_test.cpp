@@ -184,7 +184,7 @@ TEST_CASE("a user reaches every header from mtlx.hpp, or it is named as left out
   // What headers include of each other counts too.
   const fs::path include = root() / "include";
   std::vector<fs::path> open{root() / "tests/project/odr/whole.hpp"};
-  std::vector<std::string> reached{"mtlx/data/xtensor.hpp"};
+  std::vector<std::string> reached{"mtlx/data/xtensor.hpp", "mtlx/backend/cuda_device.hpp", "mtlx/cuda.hpp"};
   while (!open.empty()) {
     const fs::path file = open.back();
     open.pop_back();

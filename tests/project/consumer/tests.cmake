@@ -45,6 +45,17 @@ mtlx_add_refused_test(consumer_unknown_component "component nonesuch is unknown,
                       -DMTLX_COMPONENTS_WANTED=nonesuch)
 mtlx_add_refused_test(consumer_missing_component "component xtensor needs the package xtensor"
                       -DMTLX_COMPONENTS_WANTED=xtensor -DCMAKE_DISABLE_FIND_PACKAGE_xtensor=ON)
+mtlx_add_refused_test(consumer_without_cuda "component cuda needs the package CUDAToolkit"
+                      -DMTLX_COMPONENTS_WANTED=cuda -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON)
+if(TARGET mtlx::cuda)
+  # Configured, not built: no other code than without it.
+  add_test(NAME project/consumer_cuda
+    COMMAND "${CMAKE_COMMAND}" -S "${consumer_source}" -B "${consumer_dir}/consumer_cuda" -G "${CMAKE_GENERATOR}"
+            "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DCMAKE_MAKE_PROGRAM=${CMAKE_MAKE_PROGRAM}"
+            -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF ${installed} -DMTLX_COMPONENTS_WANTED=cuda)
+  set_tests_properties(project/consumer_cuda PROPERTIES FIXTURES_REQUIRED mtlx_installed)
+  list(APPEND mtlx_project_tests project/consumer_cuda)
+endif()
 mtlx_add_refused_test(consumer_without_eigen "Eigen was not found" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON)
 
 # The example of a project takes the installed package, or else the sources.

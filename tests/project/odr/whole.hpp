@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The whole library but for xtensor's part: mtlx.hpp and what that leaves out. The single header has it all.
+// The whole library but for xtensor's and CUDA's parts: mtlx.hpp and what that leaves out. The single header has it all but
+// what belongs to devices.
 #pragma once
 
 #include <mtlx/mtlx.hpp>
@@ -12,10 +13,13 @@
 #include <mtlx/data/npy.hpp>
 #include <mtlx/data/table.hpp>
 #include <mtlx/testing/backend_laws.hpp>
+#include <mtlx/testing/device_laws.hpp>
+#include <mtlx/testing/emulated_device.hpp>
 #include <mtlx/testing/layer_laws.hpp>
 #include <mtlx/testing/loss_laws.hpp>
 #include <mtlx/testing/metric_laws.hpp>
 #include <mtlx/testing/report.hpp>
 #include <mtlx/testing/targets.hpp>
 #include <mtlx/testing/task_laws.hpp>
+#include <mtlx/training/device_learner.hpp>
 #endif
