@@ -51,7 +51,9 @@ if("cuda" IN_LIST MTLX_WANTED AND NOT TARGET mtlx::cuda)
   if(TARGET CUDA::cudart_static AND TARGET CUDA::nvrtc)
     add_library(mtlx::cuda INTERFACE IMPORTED GLOBAL)
     set_property(TARGET mtlx::cuda PROPERTY INTERFACE_COMPILE_DEFINITIONS MTLX_USE_CUDA)
-    set_property(TARGET mtlx::cuda PROPERTY INTERFACE_LINK_LIBRARIES mtlx::mtlx CUDA::cudart_static CUDA::nvrtc
+    # The library itself: CUDA::nvrtc also names the driver's, which programs must start without.
+    get_target_property(_mtlx_nvrtc CUDA::nvrtc IMPORTED_LOCATION)
+    set_property(TARGET mtlx::cuda PROPERTY INTERFACE_LINK_LIBRARIES mtlx::mtlx CUDA::cudart_static "${_mtlx_nvrtc}"
       ${CMAKE_DL_LIBS})
   endif()
 endif()
