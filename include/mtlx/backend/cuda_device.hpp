@@ -103,6 +103,22 @@ inline const Compiled& compiled_cuda(const std::string& source, const std::strin
   return found->second;
 }
 
+/// Owns what CUDA gives a handle to.
+template <class T, cudaError_t (*destroy)(T)>
+struct Handle {
+  T handle = nullptr;
+
+  Handle() = default;
+  Handle(Handle&& other) noexcept : handle(std::exchange(other.handle, nullptr)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(handle, other.handle);
+    return *this;
+  }
+  ~Handle() {
+    if (handle != nullptr) destroy(handle);
+  }
+};
+
 }  // namespace detail
 
 /// The CUBIN of CUDA C++ text for an architecture (`sm_90`); no GPU is needed. Throws an Error with the compiler's
@@ -124,20 +140,8 @@ class CudaDevice {
 
   /// Loaded code.
   class Module {
-   public:
-    Module() = default;
-    Module(Module&& other) noexcept : library_(std::exchange(other.library_, nullptr)) {}
-    Module& operator=(Module&& other) noexcept {
-      std::swap(library_, other.library_);
-      return *this;
-    }
-    ~Module() {
-      if (library_ != nullptr) cudaLibraryUnload(library_);
-    }
-
-   private:
     friend class CudaDevice;
-    cudaLibrary_t library_ = nullptr;
+    detail::Handle<cudaLibrary_t, cudaLibraryUnload> library_;
   };
 
   class Kernel {
@@ -147,20 +151,8 @@ class CudaDevice {
 
   /// Work that was recorded.
   class Graph {
-   public:
-    Graph() = default;
-    Graph(Graph&& other) noexcept : graph_(std::exchange(other.graph_, nullptr)) {}
-    Graph& operator=(Graph&& other) noexcept {
-      std::swap(graph_, other.graph_);
-      return *this;
-    }
-    ~Graph() {
-      if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
-    }
-
-   private:
     friend class CudaDevice;
-    cudaGraphExec_t graph_ = nullptr;
+    detail::Handle<cudaGraphExec_t, cudaGraphExecDestroy> graph_;
   };
 
   CudaDevice() : CudaDevice(Options{}) {}
@@ -273,14 +265,14 @@ class CudaDevice {
     use();
     const std::string& cubin = detail::compiled_cuda(source, architecture_).cubin;
     Module module;
-    check(cudaLibraryLoadData(&module.library_, cubin.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
+    check(cudaLibraryLoadData(&module.library_.handle, cubin.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
           "loading compiled code of ", cubin.size(), " bytes");
     return module;
   }
   Kernel kernel(const Module& module, const char* name) const {
     use();
     Kernel kernel;
-    check(cudaLibraryGetKernel(&kernel.kernel_, module.library_, name), "looking for the kernel ", name);
+    check(cudaLibraryGetKernel(&kernel.kernel_, module.library_.handle, name), "looking for the kernel ", name);
     // Loads the code now: CUDA would do so at the first launch, which may be in a graph.
     check(cudaFuncSetAttribute(address(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(shared_memory_)),
@@ -304,21 +296,16 @@ class CudaDevice {
   Graph end_graph() {
     use();
     recording_ = false;
-    struct Recorded {
-      cudaGraph_t handle = nullptr;
-      ~Recorded() {
-        if (handle != nullptr) cudaGraphDestroy(handle);
-      }
-    } recorded;
+    detail::Handle<cudaGraph_t, cudaGraphDestroy> recorded;
     check(cudaStreamEndCapture(stream_.handle, &recorded.handle), "ending a graph");
     Graph graph;
-    check(cudaGraphInstantiate(&graph.graph_, recorded.handle, 0), "making a graph");
-    check(cudaGraphUpload(graph.graph_, stream_.handle), "making a graph");
+    check(cudaGraphInstantiate(&graph.graph_.handle, recorded.handle, 0), "making a graph");
+    check(cudaGraphUpload(graph.graph_.handle, stream_.handle), "making a graph");
     return graph;
   }
   void replay(const Graph& graph) {
     use();
-    check(cudaGraphLaunch(graph.graph_, stream_.handle), "replaying a graph");
+    check(cudaGraphLaunch(graph.graph_.handle, stream_.handle), "replaying a graph");
     last_ = "a graph";
   }
 
@@ -343,18 +330,7 @@ class CudaDevice {
   }
 
  private:
-  struct Stream {
-    cudaStream_t handle = nullptr;
-    ~Stream() {
-      if (handle != nullptr) cudaStreamDestroy(handle);
-    }
-  };
-  struct Event {
-    cudaEvent_t handle = nullptr;
-    ~Event() {
-      if (handle != nullptr) cudaEventDestroy(handle);
-    }
-  };
+  using Event = detail::Handle<cudaEvent_t, cudaEventDestroy>;
 
   static const void* address(const Kernel& kernel) { return reinterpret_cast<const void*>(kernel.kernel_); }
 
@@ -382,7 +358,7 @@ class CudaDevice {
   int index_;
   std::string name_, architecture_;
   std::size_t shared_memory_ = 0;
-  Stream stream_;
+  detail::Handle<cudaStream_t, cudaStreamDestroy> stream_;
   std::array<Event, 2> events_, notes_;
   bool recording_ = false;
   std::string last_;  // what was launched last

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <mtlx/backend/backend.hpp>
+#include <mtlx/backend/reference.hpp>
 #include <mtlx/backend/sample.hpp>
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/geometry.hpp>
@@ -354,15 +355,8 @@ struct RecordingSlice {
   using Number = Traced<T>;
   static constexpr int width = 1;
 
-  struct ConstView {
-    const T* data = nullptr;
-    ConstView at(std::size_t feature) const { return {data + feature}; }
-  };
-  struct View {
-    T* data = nullptr;
-    View at(std::size_t feature) const { return {data + feature}; }
-    operator ConstView() const { return {data}; }  // NOLINT: what can be written can be read
-  };
+  using ConstView = typename PlainSlice<T>::ConstView;
+  using View = typename PlainSlice<T>::View;
 
   static Number read(const T* from) { return Number::of(recorder().load(from)); }
   static void write(T* to, Number number) { recorder().store(to, number.node()); }
@@ -466,5 +460,25 @@ struct RecordingSlice {
     return all;
   }
 };
+
+/// What rule(parameter, gradient, row) does with one number, for `states` numbers of a row: places 0, 1, 2 and on of the
+/// trace's memory. Its constants become controls in their order, and their values go to `constants`.
+template <class T, std::size_t states, class Rule>
+Trace record_rule(const Rule& rule, std::vector<double>& constants) {
+  using S = RecordingSlice<T>;
+  std::array<T, 2 + states> place{};
+  Recorder<T> recorder(place, {}, {});
+  recorder.collect_constants(constants);
+  recorder.begin_trace();
+  typename S::Number parameter = S::read(&place[0]);
+  const typename S::Number gradient = S::read(&place[1]);
+  std::array<typename S::Number, states> row;
+  for (std::size_t i = 0; i < states; ++i) row[i] = S::read(&place[2 + i]);
+  rule(parameter, gradient, row);
+  S::write(&place[0], parameter);
+  for (std::size_t i = 0; i < states; ++i) S::write(&place[2 + i], row[i]);
+  recorder.end_trace();
+  return recorder.take().traces.at(0);
+}
 
 }  // namespace mtlx::backend

@@ -302,26 +302,6 @@ struct RuleCase {
 
 inline constexpr std::size_t rule_slots = 5;
 
-/// An optimizer's rule at a time, as a trace, and its constants.
-template <class T, class O>
-backend::Trace rule_trace(const O& optimizer, const optim::Now& now, const PolicyState<O>& state,
-                          std::vector<double>& constants) {
-  using S = backend::RecordingSlice<T>;
-  std::array<T, 2 + O::states> place{};
-  backend::Recorder<T> recorder(place, {}, {});
-  recorder.collect_constants(constants);
-  recorder.begin_trace();
-  typename S::Number parameter = S::read(&place[0]);
-  const typename S::Number slope = S::read(&place[1]);
-  std::array<typename S::Number, O::states> row;
-  for (std::size_t i = 0; i < row.size(); ++i) row[i] = S::read(&place[2 + i]);
-  optim::rule(optimizer, now, state)(parameter, slope, row);
-  S::write(&place[0], parameter);
-  for (std::size_t i = 0; i < row.size(); ++i) S::write(&place[2 + i], row[i]);
-  recorder.end_trace();
-  return recorder.take().traces.at(0);
-}
-
 /// Five steps of an optimizer by Reference, on two segments, the first of which misses the third step.
 template <class T, class O>
 RuleCase rule_case(const std::string& name, const O& optimizer, std::size_t count, std::uint64_t seed) {
@@ -362,7 +342,7 @@ RuleCase rule_case(const std::string& name, const O& optimizer, std::size_t coun
     std::vector<std::vector<double>> constants(ends.size());
     for (std::size_t s = 0; s < ends.size(); ++s) {
       when.step = taken[s] + 1;
-      backend::Trace trace = rule_trace<T>(optimizer, when, memory, constants[s]);
+      backend::Trace trace = backend::record_rule<T, O::states>(optim::rule(optimizer, when, memory), constants[s]);
       if (step == 0 && s == 0) {
         result.plan.rule = trace;
         result.plan.constants = constants[0].size();

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <mtlx/backend/device_code.hpp>
@@ -187,6 +186,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     finish();
     Machine& on = machine();
     on.jobs.clear();
+    on.used_slots = 0;
     std::size_t width = 0;
     for (std::size_t t = 0; t < tasks; ++t) width += set.has(t) ? outputs_of[t] : 0;
     reserve(count, count);
@@ -203,7 +203,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     on.rows = on.indices = count;
     on.labels = false;
     add_job(set, 0, count, on.staged_rows_there.data(), nullptr, backend::PassKind::predict, false, most_blocks);
-    write_words({}, on.jobs);
+    write_words({});
     upload();
     launch_passes(on.parameters.data(), on.ignored.data());
     on.device->download(on.outputs_back.data(), on.outputs.data(), count * width * sizeof(Scalar));
@@ -235,7 +235,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       std::clamp<std::size_t>((std::size_t{1} << 29) / (slot_size * sizeof(Scalar)), 8, 256);
   static constexpr std::size_t gram_parts = 64, square_parts = 64;
   // What a step's words say: slots, then each job's.
-  static constexpr std::size_t head_words = 4, job_words = 6;
+  static constexpr std::size_t head_words = 1, job_words = 6;
 
   // Parts of a step that run as one graph.
   enum class Stage : std::uint64_t { whole, gradients, norm, apply };
@@ -361,15 +361,16 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   };
 
   // What a probe sees of a step.
-  class Session final : public ProbeSession<Scalar> {
+  class Session final : public Base::Session {
    public:
     [[gnu::cold]] Session(Learner& learner, const Data& data, std::span<const Part> parts, bool resident,
                           Augmentation<Scalar> augment, const Step& step)
-        : learner_(learner), data_(data), parts_(parts), resident_(resident), augment_(augment), step_(step) {
-      losses_ = learner.losses_;
-      weights_ = learner.weights_;
-      step_.losses = losses_;
-      step_.weights = weights_;
+        : Base::Session(learner, step),
+          learner_(learner),
+          data_(data),
+          parts_(parts),
+          resident_(resident),
+          augment_(augment) {
       learner.pulled();
       edited_there_ = {learner.machine().device, Net::parameters};
       if constexpr (gradients) {
@@ -378,14 +379,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
         learner.finish();
       }
     }
-    ~Session() override {
-      learner_.losses_ = losses_;
-      learner_.weights_ = weights_;
-    }
-    Session(const Session&) = delete;
-    Session& operator=(const Session&) = delete;
 
-    const Step& step() const override { return step_; }
     std::span<const Scalar> parameters() const override { return std::as_const(learner_).parameters(); }
     std::span<const Scalar> gradient(std::size_t task) const override {
       if constexpr (gradients)
@@ -399,16 +393,12 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       return learner_.losses_;
     }
     [[gnu::cold]] std::span<const double> losses_at(const Edit<Scalar>& edit, const data::DataSet& held_out) override {
-      const Data data(held_out, Net::in, {});
-      std::vector<std::size_t> sizes;
-      for (const auto& stream : data.streams()) sizes.push_back(stream.inputs->size());
-      Sampler whole(sizes, {.batch_size = data.size(), .shuffle = false});
-      whole.begin(0);
       upload(edit);
-      const std::span<const Part> all = whole.next();
-      learner_.count_labels(data, all);
-      learner_.plan(data, all, false, false, {}, backend::PassKind::losses);
-      learner_.look(edited_there_.data(), false);
+      Base::Session::as_one_batch(held_out, [&](const Data& data, std::span<const Part> all) {
+        learner_.count_labels(data, all);
+        learner_.plan(data, all, false, false, {}, backend::PassKind::losses);
+        learner_.look(edited_there_.data(), false);
+      });
       learner_.count_labels(data_, parts_);
       learner_.plan(data_, parts_, resident_, true, augment_, backend::PassKind::learn);  // back to the step's batch
       return learner_.losses_;
@@ -428,11 +418,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     std::span<const Part> parts_;
     bool resident_;
     Augmentation<Scalar> augment_;
-    Step step_;
     Array<Scalar> edited_there_;
     Staging<Scalar> rows_;
-    std::array<double, tasks> losses_;
-    std::array<double, tasks> weights_;
   };
 
   Machine& machine() const { return *machine_; }
@@ -534,7 +521,11 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   // Room for a step's control, and for `staged` samples from the host.
   void reserve(std::size_t samples, std::size_t staged, std::size_t jobs = 1) {
     Machine& on = machine();
-    if (on.constants == 0) on.constants = rule_constants(optim::Now{}).size() + 16;
+    if (on.constants == 0) {
+      std::vector<double> constants;
+      rule_trace(optim::Now{}, constants);
+      on.constants = constants.size() + 16;  // a rule of another form may have a few more
+    }
     if (on.reals == 0 || samples > on.index_room || jobs > on.jobs_room) {
       finish();  // the other desk may be in use
       on.graphs.clear();
@@ -570,6 +561,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     for (const Part& part : parts) jobs += part.samples.empty() ? 0 : 1;
     reserve(batch_samples_, resident ? 0 : batch_samples_, std::max<std::size_t>(jobs, 1));
     on.jobs.clear();
+    on.used_slots = 0;
     on.rows = resident ? 0 : batch_samples_;
     on.indices = batch_samples_;
     on.labels = true;
@@ -597,8 +589,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
                 std::max<std::size_t>(most_blocks / jobs, 8));
       position += part.samples.size();
     }
-    on.used_slots = on.jobs.empty() ? 0 : on.jobs.back().slot + on.jobs.back().blocks;
-    write_words(step_draws(), on.jobs);
+    write_words(step_draws());
   }
 
   void add_job(TaskSet set, std::size_t first, std::size_t count, const Scalar* rows, const Scalar* labels,
@@ -612,11 +603,12 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       samples *= 2;
     Pass& pass = pass_of(set, kind, training, samples);
     const std::size_t groups = (count + samples - 1) / samples;
-    const std::uint32_t slot = on.jobs.empty() ? 0 : on.jobs.back().slot + on.jobs.back().blocks;
+    const auto slot = static_cast<std::uint32_t>(on.used_slots);
     const auto blocks = static_cast<std::uint32_t>(std::min(groups, most));
     on.jobs.push_back({&pass, set, samples, static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(first), slot,
                        blocks, rows, labels});
-    const std::size_t slots = slot + blocks;
+    on.used_slots += blocks;
+    const std::size_t slots = on.used_slots;
     if (on.losses.size() < slots * tasks) {
       finish();
       on.graphs.clear();
@@ -702,25 +694,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
 
   // The optimizer's rule at a time, as a trace; its numbers are controls.
   backend::Trace rule_trace(const optim::Now& now, std::vector<double>& constants) const {
-    std::array<Scalar, 2 + Optimizing::states> place{};
-    backend::Recorder<Scalar> recorder(place, {}, {});
-    recorder.collect_constants(constants);
-    recorder.begin_trace();
-    using Number = typename Slice::Number;
-    Number parameter = Slice::read(&place[0]);
-    const Number slope = Slice::read(&place[1]);
-    std::array<Number, Optimizing::states> row;
-    for (std::size_t i = 0; i < row.size(); ++i) row[i] = Slice::read(&place[2 + i]);
-    optim::rule(optimizer_, now, optimizer_state_)(parameter, slope, row);
-    Slice::write(&place[0], parameter);
-    for (std::size_t i = 0; i < row.size(); ++i) Slice::write(&place[2 + i], row[i]);
-    recorder.end_trace();
-    return recorder.take().traces.at(0);
-  }
-  std::vector<double> rule_constants(const optim::Now& now) const {
-    std::vector<double> constants;
-    rule_trace(now, constants);
-    return constants;
+    return backend::record_rule<Scalar, Optimizing::states>(optim::rule(optimizer_, now, optimizer_state_), constants);
   }
 
   // What the update needs to know of this step, for each segment.
@@ -784,12 +758,11 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   }
 
   // Words of a step: slots; for each job its samples, place, slot, and the random draws.
-  void write_words(const backend::Draws& draws, const std::vector<Job>& jobs) {
+  void write_words(const backend::Draws& draws) {
     Machine& on = machine();
     std::uint32_t* to = on.words();
-    to[0] = static_cast<std::uint32_t>(jobs.empty() ? 0 : jobs.back().slot + jobs.back().blocks);
-    to += head_words;
-    for (const Job& job : jobs) {
+    *to++ = static_cast<std::uint32_t>(on.used_slots);
+    for (const Job& job : on.jobs) {
       const std::uint32_t words[job_words] = {job.count, job.first, job.slot, draws.key[0], draws.key[1], draws.step};
       to = std::copy_n(words, job_words, to);
     }

@@ -157,31 +157,18 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   };
 
   // What a probe sees of a step.
-  class Session final : public ProbeSession<Scalar> {
+  class Session final : public Base::Session {
    public:
     [[gnu::cold]] Session(Learner& learner, Back& backend, const Data& data, std::span<const Part> parts,
                           backend::Draws draws, const Step& step)
-        : learner_(learner),
+        : Base::Session(learner, step),
+          learner_(learner),
           backend_(backend),
           data_(data),
           parts_(parts),
           draws_(draws),
-          step_(step),
-          edited_(Net::parameters) {
-      // Losses are looked at through the learner's slots; this step's own must outlive that.
-      losses_ = learner.losses_;
-      weights_ = learner.weights_;
-      step_.losses = losses_;
-      step_.weights = weights_;
-    }
-    ~Session() override {
-      learner_.losses_ = losses_;
-      learner_.weights_ = weights_;
-    }
-    Session(const Session&) = delete;
-    Session& operator=(const Session&) = delete;
+          edited_(Net::parameters) {}
 
-    const Step& step() const override { return step_; }
     std::span<const Scalar> parameters() const override { return learner_.parameters(); }
     std::span<const Scalar> gradient(std::size_t task) const override {
       if constexpr (gradients)
@@ -194,13 +181,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       return learner_.losses_;
     }
     [[gnu::cold]] std::span<const double> losses_at(const Edit<Scalar>& edit, const data::DataSet& held_out) override {
-      const Data data(held_out, Net::in, {});
-      std::vector<std::size_t> sizes;
-      for (const auto& stream : data.streams()) sizes.push_back(stream.inputs->size());
-      Sampler whole(sizes, {.batch_size = data.size(), .shuffle = false});
-      whole.begin(0);
-      learner_.plan(backend_, data, whole.next());
-      look(data, edit, {}, false);
+      Base::Session::as_one_batch(held_out, [&](const Data& data, std::span<const Part> all) {
+        learner_.plan(backend_, data, all);
+        look(data, edit, {}, false);
+      });
       learner_.plan(backend_, data_, parts_);  // back to the step's batch
       return learner_.losses_;
     }
@@ -218,10 +202,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     const Data& data_;
     std::span<const Part> parts_;
     backend::Draws draws_;
-    Step step_;
     Buffer<Scalar> edited_;
-    std::array<double, tasks> losses_;
-    std::array<double, tasks> weights_;
   };
 
   // Everything a step needs, allocated the first time.

@@ -131,6 +131,41 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   }
 
  protected:
+  // What a probe sees of a step, but for where the numbers are. Losses are looked at through the learner's own; this step's
+  // outlive that.
+  class Session : public ProbeSession<Scalar> {
+   public:
+    [[gnu::cold]] Session(LearnerBase& learner, const Step& step)
+        : base_(learner), step_(step), losses_(learner.losses_), weights_(learner.weights_) {
+      step_.losses = losses_;
+      step_.weights = weights_;
+    }
+    ~Session() override {
+      base_.losses_ = losses_;
+      base_.weights_ = weights_;
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    const Step& step() const override { return step_; }
+
+   protected:
+    // function(data, parts) for a data set as one batch.
+    template <class Function>
+    [[gnu::cold]] static void as_one_batch(const data::DataSet& set, Function&& function) {
+      const Data data(set, Net::in, {});
+      Sampler whole(data.sizes(), {.batch_size = data.size(), .shuffle = false});
+      whole.begin(0);
+      function(data, whole.next());
+    }
+
+   private:
+    LearnerBase& base_;
+    Step step_;
+    std::array<double, tasks> losses_;
+    std::array<double, tasks> weights_;
+  };
+
   void initialise() {
     std::uint64_t block = 0;
     for (const auto& [path, parameter, offset] : placed_parameters()) {
