@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# usage: scripts/setup.sh [run|test|lint|fuzz|docs]
+# usage: scripts/setup.sh [run|test|lint|fuzz|docs|report]
 #
 # Installs what is missing of the Debian packages that
 #   run    the main job needs (scripts/run.sh)
@@ -8,6 +8,7 @@
 #   lint   the formatter and the static checks need too (scripts/lint.sh)
 #   fuzz   the fuzzer of the readers needs (scripts/fuzz.sh)
 #   docs   the site of the documentation needs (scripts/docs.sh)
+#   report the check of the report needs (scripts/check_report.sh)
 # With nothing missing it asks for neither network nor root.
 set -euo pipefail
 
@@ -15,12 +16,13 @@ packages=(g++ cmake ninja-build libeigen3-dev zlib1g-dev dataset-fashion-mnist)
 set_name=${1:-test}
 case $set_name in
   run) ;;
-  test) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang pkgconf) ;;
-  lint) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang pkgconf clang-format-19 clang-tidy) ;;
+  test) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang libclang-rt-dev pkgconf) ;;
+  lint) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang libclang-rt-dev pkgconf clang-format-19 clang-tidy) ;;
   fuzz) packages+=(clang libclang-rt-dev) ;;
   docs) packages=(doxygen doxygen-awesome-css) ;;
+  report) packages=(g++ libeigen3-dev python3 chromium chromium-driver fonts-dejavu-core pngquant) ;;
   *)
-    echo "usage: scripts/setup.sh [run|test|lint|fuzz|docs]" >&2
+    echo "usage: scripts/setup.sh [run|test|lint|fuzz|docs|report]" >&2
     exit 2
     ;;
 esac

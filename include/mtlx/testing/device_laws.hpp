@@ -355,7 +355,8 @@ RuleCase rule_case(const std::string& name, const O& optimizer, std::size_t coun
       ++taken[s];
       const std::size_t begin = s == 0 ? 0 : ends[s - 1];
       backend::Reference::update<states>(ends[s] - begin, parameters.data() + begin, now.gradient.data() + begin,
-                                         state.data() + begin, count, optim::rule(optimizer, when, memory));
+                                         states > 0 ? state.data() + begin : nullptr, count,
+                                         optim::rule(optimizer, when, memory));
     }
     for (const std::vector<double>& numbers : constants) now.on.insert(now.on.end(), numbers.begin(), numbers.end());
     now.parameters = parameters;
