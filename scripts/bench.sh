@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # usage: scripts/bench.sh [--quick] [--json FILE] [--only WORKLOAD...] [--threads 1|2] [--rounds N] [--check]
+#                         [--against FILE] [--store FILE]
 #
 # One table of whole training steps on the processor, here and in PyTorch and LibTorch at their best settings: builds
 # bench/peers/ours.cpp and libtorch.cpp with -O3 -march=native, gets a Python with PyTorch outside the tree
@@ -13,6 +14,9 @@
 #   --json      the rows, settings, versions and flags also as JSON
 #   --only      these workloads alone
 #   --threads   of every program (1)
+#   --against   see too whether a workload is slower than what FILE has stored: bench/peers/stored.json has what this
+#               version reaches; a share of the measured peak more than 10 % lower is an error
+#   --store     keep the ratios and shares of the peak in FILE
 #   --check     only see whether all do the same work
 #
 # Workloads, float, Adam, batches in memory:

@@ -27,6 +27,7 @@ COMPILED_IF_QUICK = ["lenet_b64", "mlp_plain", "predict_1"]  # compiling takes l
 QUICK_SECONDS = 240  # then every workload that is left gets the fewest rounds, and nothing is compiled
 LIBTORCH = ["adam", "fused", "last"]
 NEAR = 1.25  # settings this close to their group's best are measured in every round
+SLOWER = 0.1  # how much of its share of the peak a workload may lose against what is stored
 FEWEST = 3  # rounds, however little time there is
 TOLERANCE = 1e-4
 LIMIT = 300  # seconds that an answer may take; compiling is the longest
@@ -345,6 +346,23 @@ def table(report):
             line("", name, us, us / row["ours_us"], "", "", row["peers_resident_mb"][name], row["settings"][name])
 
 
+def against(report, stored):
+    """Prints how far each workload is from what is stored. True if none has become slower, by its share of the peak."""
+    print(f"\n{'workload':18} {'ratio':>6} {'stored':>7} {'peak':>6} {'stored':>7}")
+    good = True
+    for row in report["rows"]:
+        before = stored.get(row["workload"])
+        if before is None:
+            print(f"{row['workload']:18} {row['ratio']:6.2f} {'none':>7} {100 * row['peak_fraction']:4.0f} % {'none':>7}")
+            continue
+        slower = row["peak_fraction"] < (1 - SLOWER) * before["peak_fraction"]
+        good = good and not slower
+        print(f"{row['workload']:18} {row['ratio']:6.2f} {before['ratio']:7.2f} {100 * row['peak_fraction']:4.0f} % "
+              f"{100 * before['peak_fraction']:5.0f} %{'  SLOWER' if slower else ''}")
+    print("the same or faster" if good else f"slower: a share of the peak is more than {100 * SLOWER:.0f} % lower")
+    return good
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.removeprefix("usage: "))
     parser.add_argument("--ours", type=pathlib.Path, required=True)
@@ -354,6 +372,8 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--against", type=pathlib.Path)
+    parser.add_argument("--store", type=pathlib.Path)
     parser.add_argument("--threads", type=int, choices=(1, 2), default=1)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS, metavar="WORKLOAD")
@@ -388,6 +408,14 @@ def main():
     if config.json:
         config.json.write_text(json.dumps(report, indent=1) + "\n")
     table(report)
+    if config.store:
+        kept = json.loads(config.store.read_text()) if config.store.exists() else {}
+        kept.update({row["workload"]: {"ratio": round(row["ratio"], 2), "peak_fraction": round(row["peak_fraction"], 3)}
+                     for row in report["rows"]})
+        config.store.write_text("{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}"
+                                                   for name, row in kept.items()) + "\n}\n")
+    if config.against and not against(report, json.loads(config.against.read_text())):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
