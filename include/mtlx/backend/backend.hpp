@@ -15,6 +15,9 @@
 // samples in the slice; a sample's result does not depend on its neighbours; `update` gives the same bits however its
 // range is cut; `gram` and `run` give the same bits for any number of workers.
 //
+// Optional: `FewSlice` and `few`, a slice of one sample that only goes forward, and up to how many samples are predicted
+// with it one by one.
+//
 // A backend may also compute elsewhere: its slices then record what they are asked for, and its device runs the program
 // (recording.hpp, device.hpp). Everything above is the same for both but the learner.
 //

@@ -9,6 +9,8 @@
 #include <mtlx/backend/cpu_embedding.hpp>
 #include <mtlx/backend/cpu_gram.hpp>
 #include <mtlx/backend/cpu_pooling.hpp>
+#include <mtlx/backend/cpu_single.hpp>
+#include <mtlx/backend/cpu_winograd.hpp>
 #include <mtlx/backend/pack.hpp>
 #include <mtlx/backend/sample.hpp>
 #include <mtlx/core/crew.hpp>
@@ -23,7 +25,7 @@ namespace mtlx::backend {
 inline namespace MTLX_ISA {
 
 /// `Width` samples in the CPU's memory: number of feature f and sample s at data[f * Width + s].
-template <class T, int Width>
+template <class T, int Width, Convolving how = Convolving::automatic>
 struct CpuSlice {
   static_assert(Width % lanes<T> == 0, "mtlx: a slice's width must be a multiple of the register's lanes");
   using Scalar = T;
@@ -82,16 +84,28 @@ struct CpuSlice {
     add_sums<T, Width, Out>(dy.data, dbias);
   }
   template <Convolution C>
+  static constexpr bool by_tiles = how == Convolving::automatic && winograd_pays(C, register_bytes, sizeof(T));
+  template <Convolution C>
   static void convolution_forward(const T* weight, const T* bias, ConstView x, View y) {
-    ConvolutionForward<T, Width, C>::run(x.data, weight, bias, y.data);
+    if constexpr (by_tiles<C>)
+      Winograd<T, Width, C>::forward(x.data, weight, bias, y.data);
+    else
+      ConvolutionForward<T, Width, C>::run(x.data, weight, bias, y.data);
   }
   template <Convolution C>
   static void convolution_backward_input(const T* weight, ConstView dy, View dx) {
-    ConvolutionInputGradient<T, Width, C>::run(dy.data, weight, dx.data);
+    if constexpr (by_tiles<C>)
+      Winograd<T, Width, C>::backward_input(weight, dy.data, dx.data);
+    else
+      ConvolutionInputGradient<T, Width, C>::run(dy.data, weight, dx.data);
   }
   template <Convolution C>
   static void convolution_backward_parameters(ConstView x, ConstView dy, T* dweight, T* dbias) {
-    ConvolutionWeightGradient<T, Width, C>::run(x.data, dy.data, dweight, dbias);
+    if constexpr (by_tiles<C>)
+      Winograd<T, Width, C>::backward_weights(x.data, dy.data, dweight);
+    else
+      ConvolutionWeightGradient<T, Width, C>::run(x.data, dy.data, dweight);
+    add_sums<T, Width, C.filters, C.out().height * C.out().width>(dy.data, dbias);
   }
   template <Pooling P>
   static void max_pool_forward(ConstView x, View y, View winner) {
@@ -135,7 +149,7 @@ struct CpuSlice {
 };
 
 /// Backend policy: this machine's CPU, in `float` (fast) or `double`.
-template <class T = float>
+template <class T = float, Convolving how = Convolving::automatic>
 class Cpu {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>,
                 "mtlx: backend::Cpu computes in float or in double");
@@ -150,9 +164,15 @@ class Cpu {
 
   /// The slice for a model that needs so many numbers a sample: as wide as keeps it in a quarter of a megabyte.
   template <std::size_t numbers>
-  using Slice = CpuSlice<T, 16 * (numbers * 64 * sizeof(T) <= 262144   ? 4
-                                  : numbers * 32 * sizeof(T) <= 262144 ? 2
-                                                                       : 1)>;
+  using Slice = CpuSlice<T,
+                         16 * (numbers * 64 * sizeof(T) <= 262144   ? 4
+                               : numbers * 32 * sizeof(T) <= 262144 ? 2
+                                                                    : 1),
+                         how>;
+
+  /// The slice for so few samples that most lanes of a Slice would be empty.
+  using FewSlice = SingleSlice<T>;
+  static constexpr std::size_t few = 4;
 
   explicit Cpu(Options options = {}) : crew_(options.threads) {}
 

@@ -175,8 +175,7 @@ struct ConvolutionInputGradient {
   }
 };
 
-/// dweight[o][i][a][b] += sum_{s,r,c} x[i][r*stride + a - padding][c*stride + b - padding] dy[o][r][c], and
-/// dbias[o] += sum_{s,r,c} dy[o][r][c].
+/// dweight[o][i][a][b] += sum_{s,r,c} x[i][r*stride + a - padding][c*stride + b - padding] dy[o][r][c]
 template <class T, int Width, Convolution C>
 struct ConvolutionWeightGradient {
   static constexpr int kernel = C.window.kernel, stride = C.window.stride, padding = C.window.padding;
@@ -252,16 +251,11 @@ struct ConvolutionWeightGradient {
       }
   }
 
-  static void run(const T* x, const T* dy, T* dweight, T* dbias) {
+  static void run(const T* x, const T* dy, T* dweight) {
     constexpr int even = C.filters / filters * filters;
     constexpr int plane = out_h * out_w * Width;
     for (int o = 0; o < even; o += filters) channels<filters>(x, dy + o * plane, dweight + o * in_c * taps);
     if constexpr (even < C.filters) channels<C.filters - even>(x, dy + even * plane, dweight + even * in_c * taps);
-    for (int o = 0; o < C.filters; ++o) {
-      Pack<T> total(T(0));
-      for (int at = 0; at < plane; at += lanes<T>) total += Pack<T>::load(dy + o * plane + at);
-      dbias[o] += sum(total);
-    }
   }
 };
 

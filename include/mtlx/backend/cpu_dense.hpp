@@ -34,6 +34,8 @@ struct DenseProduct {
     for (int n = 0; n < Tile; ++n)
 #pragma GCC unroll 4
       for (int p = 0; p < pack_tile; ++p) sums[n][p] = Pack<T>(start != nullptr ? start[n] : T(0));
+    // Without it g++ moves a short product's sums between registers in every round.
+#pragma GCC unroll 4
     for (int k = 0; k < In; ++k) {
       Pack<T> numbers[pack_tile];
 #pragma GCC unroll 4
@@ -163,12 +165,12 @@ struct DenseWeightGradient {
   }
 };
 
-/// to[f] += the sum over the samples of from[f], for `Features` features.
-template <class T, int Width, int Features>
+/// to[f] += the sum over the samples and places of from[f], for `Features` features of `Places` numbers a sample.
+template <class T, int Width, int Features, int Places = 1>
 [[gnu::noinline]] void add_sums(const T* from, T* to) {
-  for (int f = 0; f < Features; ++f) {
-    Pack<T> total = Pack<T>::load(from + f * Width);
-    for (int p = 1; p < Width / lanes<T>; ++p) total += Pack<T>::load(from + f * Width + p * lanes<T>);
+  for (int f = 0; f < Features; ++f, from += Places * Width) {
+    Pack<T> total = Pack<T>::load(from);
+    for (int p = lanes<T>; p < Places * Width; p += lanes<T>) total += Pack<T>::load(from + p);
     to[f] += sum(total);
   }
 }
