@@ -19,6 +19,12 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Thrown where a training's own numbers end it: a loss or a parameter is not finite. The same training would end so again.
+class NotFinite : public Error {
+ public:
+  using Error::Error;
+};
+
 namespace detail {
 
 // A part of a message, whatever its type: one function joins them all, so that messages cost little to compile.
@@ -69,10 +75,11 @@ class Piece {
   return text;
 }
 
-[[noreturn, gnu::noinline, gnu::cold]] inline void fail_with(std::initializer_list<Piece> pieces) {
+template <class Kind = Error>
+[[noreturn, gnu::noinline, gnu::cold]] void fail_with(std::initializer_list<Piece> pieces) {
   const std::string text = "mtlx: " + join_pieces(pieces);
 #if __cpp_exceptions
-  throw Error(text);
+  throw Kind(text);
 #else
   std::fprintf(stderr, "%s\n", text.c_str());
   std::terminate();
@@ -92,6 +99,11 @@ std::string join(const Parts&... parts) {
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   detail::fail_with({detail::Piece(parts)...});
+}
+/// The same with `NotFinite`.
+template <class... Parts>
+[[noreturn]] void fail_not_finite(const Parts&... parts) {
+  detail::fail_with<NotFinite>({detail::Piece(parts)...});
 }
 
 }  // namespace mtlx
