@@ -118,4 +118,16 @@ namespace detail {
   return true;
 }
 
+/// Makes a folder, unless there is one; not the folders above it. Throws `Error` with path and reason. (Where there is no
+/// POSIX it does nothing: make it yourself.)
+[[gnu::cold, gnu::noinline]] inline void make_folder([[maybe_unused]] const std::string& path) {
+#if MTLX_CORE_POSIX
+  struct stat found{};
+  if (mkdir(path.c_str(), 0777) == 0) return;
+  const int error = errno;
+  if (stat(path.c_str(), &found) != 0 || !S_ISDIR(found.st_mode))
+    fail("cannot make the folder ", path, ": ", std::strerror(error));
+#endif
+}
+
 }  // namespace mtlx

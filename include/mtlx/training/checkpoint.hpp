@@ -86,7 +86,8 @@ class CheckpointWriter {
 
 class CheckpointReader {
  public:
-  CheckpointReader(std::string_view left, const std::string& file) : left_(left), file_(file) {}
+  CheckpointReader(std::string_view left, const std::string& file, const char* what = "checkpoint")
+      : left_(left), file_(file), what_(what) {}
 
   std::uint64_t number() {
     std::uint64_t value = 0;
@@ -106,7 +107,7 @@ class CheckpointReader {
   }
 
  private:
-  [[noreturn, gnu::cold, gnu::noinline]] void unsound() const { fail(file_, " is no sound checkpoint"); }
+  [[noreturn, gnu::cold, gnu::noinline]] void unsound() const { fail(file_, " is no sound ", what_); }
   std::string_view take(std::uint64_t count) {
     if (count > left_.size()) unsound();
     const std::string_view taken = left_.substr(0, count);
@@ -116,6 +117,7 @@ class CheckpointReader {
 
   std::string_view left_;
   const std::string& file_;
+  const char* what_;
 };
 
 // The first line in which two texts differ, theirs and ours; "nothing" where one has ended.

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdio>
+#include <mtlx/core/csv.hpp>
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/file.hpp>
 #include <mtlx/core/json.hpp>
-#include <mtlx/core/scalar.hpp>
 #include <mtlx/training/observer.hpp>
 #include <span>
 #include <string>
@@ -46,17 +45,14 @@ class History : public Observer {
   std::string csv() const {
     std::string text = "network,epoch,seconds";
     for (std::size_t t = 0; t < tasks_.size(); ++t)
-      text += join(",", tasks_[t], "_loss,", tasks_[t], "_validation_loss,", tasks_[t], "_validation_", metrics_[t]);
+      for (const std::string& what : {std::string("loss"), std::string("validation_loss"), "validation_" + metrics_[t]})
+        text += join(",", csv_text(join(tasks_[t], "_", what)));
     text += '\n';
     for (const Row& row : rows_) {
-      text += join(row.network, ",", row.epoch + 1);
-      add(text, row.seconds);
+      text += join(row.network, ",", row.epoch + 1, ",", csv_number(row.seconds));
       for (std::size_t t = 0; t < tasks_.size(); ++t)
         for (const auto* numbers : {&row.losses, &row.validation_losses, &row.validation_metrics})
-          if (t < numbers->size() && is_finite((*numbers)[t]))
-            add(text, (*numbers)[t]);
-          else
-            text += ',';
+          text += join(",", t < numbers->size() ? csv_number((*numbers)[t]) : "");
       text += '\n';
     }
     return text;
@@ -66,12 +62,6 @@ class History : public Observer {
   void write_csv(const std::string& path) const { write_file(path, csv()); }
 
  private:
-  static void add(std::string& text, double number) {
-    char buffer[40];
-    std::snprintf(buffer, sizeof buffer, ",%.9g", number);
-    text += buffer;
-  }
-
   std::vector<std::string> tasks_, metrics_;
   std::size_t network_ = 0;
   std::vector<Row> rows_;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// usage: demo DIRECTORY
+//
+// Writes reports of invented studies, for scripts/check_report.sh to look at: three tasks, twelve tasks and ten strategies,
+// one seed, and names that are out to break a page.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <mtlx/core/file.hpp>
+#include <mtlx/core/random.hpp>
+#include <mtlx/study/report.hpp>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace mtlx;
+
+// A PNG of 64 by 48 points: a grey ramp, in stored (uncompressed) blocks.
+std::string png() {
+  constexpr std::uint32_t width = 64, height = 48;
+  const auto big = [](std::uint32_t n) {
+    std::string out;
+    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(static_cast<unsigned char>(n >> shift));
+    return out;
+  };
+  const auto chunk = [&](const std::string& type, const std::string& data) {
+    const std::string bytes = type + data;
+    std::uint32_t crc = 0xFFFFFFFF;
+    for (const char c : bytes) {
+      crc ^= static_cast<unsigned char>(c);
+      for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0xEDB88320U : 0U);
+    }
+    return big(static_cast<std::uint32_t>(data.size())) + bytes + big(~crc);
+  };
+  std::string rows;
+  for (std::uint32_t y = 0; y < height; ++y) {
+    rows += '\0';
+    for (std::uint32_t x = 0; x < width; ++x) rows += static_cast<char>(static_cast<unsigned char>(4 * x + y));
+  }
+  std::uint32_t a = 1, b = 0;
+  for (const char c : rows) a = (a + static_cast<unsigned char>(c)) % 65521, b = (b + a) % 65521;
+  std::string stream = "\x78\x01\x01";
+  const auto size = static_cast<std::uint16_t>(rows.size());
+  for (const int part : {size & 255, size >> 8, ~size & 255, ~size >> 8 & 255}) stream += static_cast<char>(part);
+  stream += rows + big(b << 16 | a);
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", big(width) + big(height) + std::string("\x08\0\0\0\0", 5)) +
+         chunk("IDAT", stream) + chunk("IEND", "");
+}
+
+study::Study invented(std::size_t tasks, std::size_t candidates, std::size_t runs, std::size_t epochs, bool hostile) {
+  Random random(7, Purpose::sample);
+  const auto noise = [&] { return random.uniform() + random.uniform() + random.uniform() - 1.5; };
+  study::Study s;
+  s.title = hostile ? "<script>alert(1)</script> & \"a title\" | *with* `signs`"
+                    : "Hard sharing against single-task networks";
+  s.data = "Invented numbers: 10,000 samples to train, 1,000 to validate, 2,000 to test.";
+  s.margin = runs == 10 ? 0.5 : 0;
+  s.test_to_train = runs == 10 ? 0.2 : 0;
+  s.seconds = 83.25;
+  const std::vector<std::string> names = {"single-task",       "hard sharing", "hard sharing with PCGrad",
+                                          "cross-stitch",      "soft sharing", "expert mixture",
+                                          "task attention",    "pruned masks", "grouped in 3",
+                                          "uncertainty weight"};
+  for (std::size_t t = 0; t < tasks; ++t) {
+    std::string name = tasks <= 3 ? std::vector<std::string>{"left", "right", "price"}[t] : join("assay ", t + 1);
+    if (hostile && t == 0) name = "<script>alert(1)</script>|,\"";
+    if (hostile && t == 1)
+      name = "a_name_of_one_word_that_goes_on_and_on_without_an_end_and_without_any_place_to_break_it";
+    const bool error = t % 3 == 2;
+    s.tasks.push_back({name, error ? "rmse" : tasks <= 3 ? "accuracy" : "roc_auc", !error});
+  }
+  for (std::size_t c = 0; c < candidates; ++c) {
+    study::CandidateRecord& candidate = s.candidates.emplace_back();
+    candidate.name =
+        hostile && c == 1 ? "<b>hard</b>'s_very_long_name_that_can_not_be_broken_anywhere_at_all" : names[c];
+    candidate.type =
+        "mtlx::MultiTask<mtlx::Input<1, 28, 28>, mtlx::sharing::Hard<mtlx::nn::Sequential<mtlx::nn::Conv2d<10, "
+        "5>, mtlx::nn::Relu, mtlx::nn::Dense<50>>>, mtlx::optim::Adam>";
+    candidate.settings = {{"optimizer.learning_rate", "0.001"}, {"balancer", c == 2 ? "PcGrad" : "EqualWeights"}};
+    candidate.tries = 4;
+    candidate.parameters = c == 0 ? 31910 * tasks : 31910 + 2000 * c * tasks;
+    candidate.multiply_adds = static_cast<double>(candidate.parameters) * 21.5;
+    candidate.bytes = candidate.parameters * 12;
+    candidate.predict_microseconds = 31.5 + 7 * static_cast<double>(c);
+    if (c == 8) candidate.groups = {{s.tasks[0].name, s.tasks[1].name}, {s.tasks[2].name}};
+    for (std::size_t r = 0; r < runs; ++r) {
+      study::RunRecord run{c, s.test_to_train > 0 ? r : 0, 100 + r, "", {}, {}, {}, 10.0 + noise()};
+      if (c == 3 && r == 1) {
+        run.error = "mtlx: the loss of the task \"right\" is not finite in epoch 2, step 17";
+        s.runs.push_back(run);
+        continue;
+      }
+      for (std::size_t e = 1; e <= epochs; ++e) {
+        study::EpochRecord epoch;
+        epoch.epoch = e;
+        const double left = std::exp(-static_cast<double>(e) / 6);
+        for (std::size_t t = 0; t < tasks; ++t) {
+          const double task = static_cast<double>(t), which = static_cast<double>(c);
+          epoch.losses.push_back(0.3 + left * (1.5 + 0.1 * task) + 0.02 * which + 0.02 * noise());
+          epoch.validation_losses.push_back(0.4 + left * (1.4 + 0.1 * task) + 0.03 * which + 0.04 * noise());
+          const double score =
+              0.85 - 0.02 * task / static_cast<double>(tasks) - left * 0.4 - 0.003 * which + 0.02 * noise();
+          epoch.validation_metrics.push_back(s.tasks[t].higher_is_better ? score : 30 * (1.1 - score));
+        }
+        if (c == 2)
+          for (std::size_t i = 0; i < tasks * tasks; ++i) {
+            const bool self = i / tasks == i % tasks;
+            epoch.cosines.push_back(self ? 1 : 0.3 * left - 0.05 + 0.1 * noise());
+            epoch.conflicts.push_back(self ? 0 : 0.4 - 0.3 * left + 0.05 * noise());
+          }
+        run.epochs.push_back(epoch);
+      }
+      for (std::size_t t = 0; t < tasks; ++t) {
+        const double shift = c == 1 ? (t == 0 ? -0.03 : 0.005) : c == 2 ? 0.01 : c == 4 ? 0.02 : -0.002;
+        const double score = 0.82 + (c == 0 ? 0 : shift) + 0.01 * noise();
+        run.metrics.push_back(s.tasks[t].higher_is_better ? score : 30 * (1.1 - score));
+        run.losses.push_back(0.5 + 0.01 * noise());
+      }
+      s.runs.push_back(run);
+    }
+  }
+  if (runs > 1) s.runs.back().metrics[0] = std::nan("");
+  s.settings = {{"epochs", join(epochs)}, {"batch size", "256"}, {"library", "mtlx 0.1.0"}, {"compiler", "g++ 12.2.0"}};
+  study::MatrixRecord affinity{"Affinity", "affected task", "task whose step it was", {}, {}, {}};
+  for (std::size_t t = 0; t < tasks; ++t) affinity.row_names.push_back(s.tasks[t].name);
+  affinity.column_names = affinity.row_names;
+  for (std::size_t i = 0; i < tasks * tasks; ++i) affinity.values.push_back(i == 1 ? std::nan("") : 0.02 * noise());
+  s.matrices.push_back(affinity);
+  study::MatrixRecord masks{"Overlap of masks", "", "", affinity.row_names, affinity.row_names, {}};
+  for (std::size_t i = 0; i < tasks * tasks; ++i)
+    masks.values.push_back(i / tasks == i % tasks ? 1
+                                                  : std::fmod(0.13 * static_cast<double>(i / tasks + i % tasks), 1));
+  s.matrices.push_back(masks);
+  if (tasks <= 3) s.pictures.push_back({"Photo 3, four times larger", "Left to right: input, ours, truth.", png()});
+  return s;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: demo DIRECTORY\n");
+    return 2;
+  }
+  try {
+    const std::string directory = argv[1];
+    make_folder(directory);
+    study::write_report(invented(3, 3, 5, 30, false), directory + "/three", {.start_time = 1.7e9});
+    study::write_report(invented(12, 10, 10, 12, false), directory + "/twelve");
+    study::write_report(invented(1, 2, 1, 1, false), directory + "/one");
+    study::write_report(invented(4, 2, 3, 5, true), directory + "/hostile");
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+  return 0;
+}
