@@ -181,6 +181,18 @@ TEST_CASE("a directory of four files becomes two data sets") {
     for (std::size_t& dot : same) dot += 100;
     return same;
   }());
+
+  // A third of the pictures to train on is paired apart; the training pairs and the test pairs are as ever.
+  const MultiFashionParts parts = multi_fashion_parts(0.3, folder.path(), {.seed = 3});
+  CHECK(right_dots(parts.train) == right_dots(pair_up(dots(4), classes(4), 0, {.seed = 3})));
+  CHECK(right_dots(parts.validation) == std::vector<std::size_t>{5, 4, 5, 4});
+  CHECK(image(parts.validation, 0)[0] == 5);
+  CHECK(label(parts.validation, "left", 1) == 5);
+  CHECK(right_dots(parts.test) == right_dots(data.test));
+  CHECK(multi_fashion_parts(0.5, folder.path(), {.limit = 4}).validation.size() == 4);
+  CHECK(error_of([&] { multi_fashion_parts(0.1, folder.path()); }) == Contains("1 pictures to pair"));
+  CHECK(error_of([&] { multi_fashion_parts(0.9, folder.path()); }) == Contains("1 pictures to pair"));
+  CHECK(error_of([&] { multi_fashion_parts(1, folder.path()); }) == Contains("validation must be"));
   CHECK(error_of([&] { multi_fashion(folder.path() + "/none"); }) == Contains("apt-get install dataset-fashion-mnist"));
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <mtlx/core/error.hpp>
+#include <mtlx/core/options.hpp>
 #include <mtlx/core/random.hpp>
 #include <mtlx/core/shape.hpp>
 #include <mtlx/data/data_set.hpp>
@@ -39,6 +40,11 @@ struct MultiFashionOptions {
 /// Pairs of pictures with the tasks "left" and "right", ten classes each.
 struct MultiFashion {
   DataSet train, test;
+};
+
+/// The same with pairs to validate on: no picture is in pairs of two of the sets.
+struct MultiFashionParts {
+  DataSet train, validation, test;
 };
 
 /// Lays pictures over each other in pairs. `pictures`: `(n, height, width)`, at most 30 x 30; `labels`: n classes.
@@ -104,23 +110,54 @@ inline namespace with_zlib {
 inline namespace without_zlib {
 #endif
 
-/// Builds Multi-Fashion from the four files of Fashion-MNIST in a directory (`train-images-idx3-ubyte` and so on; the
-/// unpacked one if it is there, else `.gz`): 120,000 pairs to train on and 20,000 to test on, in bytes. Pairs never mix
-/// the two splits; their order is that of `pair_up`. Throws `Error` if a file is missing or broken.
-inline MultiFashion multi_fashion(const std::string& directory = "/usr/share/datasets/fashion-mnist",
-                                  const MultiFashionOptions& options = {}) {
-  const auto find = [&](const char* name) {
+/// The pictures and labels of Fashion-MNIST's "train" or "t10k" in a directory (the unpacked files if they are there, else
+/// `.gz`). Throws `Error` if a file is missing or broken.
+inline std::pair<Idx, std::vector<int>> fashion_files(const std::string& directory, const std::string& split) {
+  const auto find = [&](const std::string& name) {
     const std::string plain = directory + "/" + name;
     for (const std::string& path : {plain, plain + ".gz"})
       if (detail::OpenFile(path.c_str()).get()) return path;
     fail(plain, ".gz is not there; on Debian, apt-get install dataset-fashion-mnist brings Fashion-MNIST");
   };
-  const auto build = [&](const std::string& split, std::uint64_t number) {
-    const std::string images = find((split + "-images-idx3-ubyte").c_str());
-    const std::string labels = find((split + "-labels-idx1-ubyte").c_str());
-    return pair_up(read_idx(images), read_idx_labels(labels), number, options);
+  const std::string images = find(split + "-images-idx3-ubyte"), labels = find(split + "-labels-idx1-ubyte");
+  return {read_idx(images), read_idx_labels(labels)};
+}
+
+/// Builds Multi-Fashion from the four files of Fashion-MNIST in a directory (`train-images-idx3-ubyte` and so on; the
+/// unpacked one if it is there, else `.gz`): 120,000 pairs to train on and 20,000 to test on, in bytes. Pairs never mix
+/// the two splits; their order is that of `pair_up`. Throws `Error` if a file is missing or broken.
+inline MultiFashion multi_fashion(const std::string& directory = "/usr/share/datasets/fashion-mnist",
+                                  const MultiFashionOptions& options = {}) {
+  const auto build = [&](const char* split, std::uint64_t number) {
+    const auto [pictures, labels] = fashion_files(directory, split);
+    return pair_up(pictures, labels, number, options);
   };
   return {build("train", 0), build("t10k", 1)};
+}
+
+/// The same, with the last pictures to train on, that share of them, paired among themselves as a validation set: pairs that
+/// are held out after pairing would share nearly all their pictures with those that train. 0.1 gives 108,000, 12,000 and
+/// 20,000 pairs. Throws `Error` as `multi_fashion`, and if a part has fewer than two pictures.
+inline MultiFashionParts multi_fashion_parts(double validation,
+                                             const std::string& directory = "/usr/share/datasets/fashion-mnist",
+                                             const MultiFashionOptions& options = {}) {
+  check_option("multi-fashion: validation", validation, {.most = 1, .most_too = false});
+  auto [pictures, labels] = fashion_files(directory, "train");
+  const std::size_t all = options.limit == 0 ? labels.size() : std::min(options.limit, labels.size());
+  const auto held = static_cast<std::size_t>(validation * static_cast<double>(all) + 0.5);
+  MultiFashionOptions rest = options;
+  rest.limit = std::max<std::size_t>(all - held, 1);  // 0 would be all of them
+  MultiFashionParts parts;
+  parts.train = pair_up(pictures, labels, 0, rest);
+  const std::size_t area = pictures.bytes.size() / labels.size(), first = all - held;
+  pictures.bytes.assign(pictures.bytes.begin() + static_cast<std::ptrdiff_t>(first * area),
+                        pictures.bytes.begin() + static_cast<std::ptrdiff_t>(all * area));
+  pictures.dimensions[0] = held;
+  rest.limit = 0;
+  parts.validation = pair_up(pictures, std::span(labels).subspan(first, held), 2, rest);
+  const auto [tests, test_labels] = fashion_files(directory, "t10k");
+  parts.test = pair_up(tests, test_labels, 1, options);
+  return parts;
 }
 
 }  // inline namespace
