@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <mtlx/mtlx.hpp>
+#include <mtlx/testing/balancer_laws.hpp>
 #include <vector>
 
 using namespace mtlx;
@@ -20,11 +21,10 @@ struct InverseLoss {
   double decay = 0.9;
 
   void weights(const balancing::Problem& problem, State& state, std::span<double> w) const {
-    for (std::size_t t = 0, i = 0; i < w.size(); ++t) {
-      if (!problem.tasks.has(t)) continue;
-      double& mean = state.mean[t];
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      double& mean = state.mean[problem.task(i)];
       mean = mean == 0 ? problem.losses[i] : decay * mean + (1 - decay) * problem.losses[i];
-      w[i++] = 1 / mean;
+      w[i] = 1 / mean;
     }
   }
 };
@@ -74,6 +74,8 @@ using Model = MultiTask<Input<2>, Tasks<Regression<"sum", 1>, Regression<"produc
                         Lion, FirstApart>;
 
 int main() try {
+  const testing::Report laws = testing::check_balancer(InverseLoss{});
+  if (!laws.ok()) return std::fputs(laws.text().c_str(), stderr), 1;
   Random random(1, Purpose::user);
   std::vector<float> x(4000), sum(2000), product(2000), distance(2000);
   for (std::size_t i = 0; i < 2000; ++i) {

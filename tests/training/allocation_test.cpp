@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // After the first step, training allocates nothing.
+#include <mtlx/balancing/db_mtl.hpp>
+#include <mtlx/balancing/grad_drop.hpp>
+#include <mtlx/balancing/on_representation.hpp>
 #include <mtlx/balancing/pc_grad.hpp>
+#include <mtlx/balancing/per_layer.hpp>
 #include <mtlx/training/multi_task.hpp>
 
 #include <doctest/doctest.h>
@@ -16,6 +20,9 @@ template <class Balancing>
 using Model = MultiTask<Input<4>, small::Kinds, sharing::Hard<small::Trunk>, Balancing>;
 using Plain = Model<balancing::EqualWeights>;
 using Surgery = Model<balancing::PcGrad>;
+// Between them: memory, own weights, layers, coordinates, the representation.
+using Layered = Model<balancing::PerLayer<balancing::DbMtl>>;
+using There = Model<balancing::OnRepresentation<balancing::GradDrop>>;
 
 // Calls of operator new up to the end of each step, and up to the end of each epoch.
 class Counter : public training::Observer {
@@ -45,7 +52,7 @@ TEST_CASE("the counter counts") {
   CHECK(support::count_allocations([] {}) == 0);
 }
 
-TEST_CASE_TEMPLATE("training steps allocate nothing after the first", M, Plain, Surgery) {
+TEST_CASE_TEMPLATE("training steps allocate nothing after the first", M, Plain, Surgery, Layered, There) {
   const auto shared = small::shared(300, 0.3), own = small::own(300, 90, 0.3);
   for (const int threads : {1, 2})
     for (const auto* data : {&shared, &own}) {
@@ -61,7 +68,7 @@ TEST_CASE_TEMPLATE("training steps allocate nothing after the first", M, Plain, 
     }
 }
 
-TEST_CASE_TEMPLATE("nor where streams take turns, once each has had one", M, Plain, Surgery) {
+TEST_CASE_TEMPLATE("nor where streams take turns, once each has had one", M, Plain, Surgery, Layered, There) {
   const auto own = small::own(300, 90, 0.3);
   M model{{.backend = {.threads = 2}}};
   Counter counter;

@@ -33,6 +33,7 @@ struct Drifting {
     Random random = problem.random;
     for (double& weight : w) weight = 0.5 + random.uniform() + 1 / (1 + state.drift + static_cast<double>(state.steps));
   }
+  void observe(const balancing::Problem& problem, State& state) const { state.drift += 0.1 * problem.losses.back(); }
 };
 
 /// Momentum whose rate depends on the time and on the epochs' losses.

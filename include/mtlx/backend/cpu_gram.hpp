@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Inner products of every pair among some long rows, G = J Jᵀ. Tiles of pairs stay in registers over a run of columns;
 // inside a run sums are of the rows' own type, 32 products deep in each lane, and runs are added in double: the error is
-// that of the numbers themselves.
+// that of the numbers themselves. Rows whose squares come near the end of that type's range are scaled by powers of two
+// first, which rounds nothing.
 #pragma once
 
 #include <mtlx/backend/pack.hpp>
+#include <mtlx/core/scalar.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <span>
 
@@ -27,10 +30,37 @@ class GramProduct {
       for (std::size_t i = 0; i < n; i += tile)
         for (std::size_t j = i; j < n; j += tile) pairs(rows, first, std::min(run_length, size - first), i, j, g);
     for (std::size_t i = 0; i < n; ++i)
+      if (!(g[i * n + i] >= least && g[i * n + i] <= most)) rescue(rows, size, i, g);
+    for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < i; ++j) g[i * n + j] = g[j * n + i];
   }
 
  private:
+  // Squares of rows between these have lost nothing that counts.
+  static constexpr double least = sizeof(T) == 4 ? 1e-25 : 1e-280, most = sizeof(T) == 4 ? 1e30 : 1e280;
+
+  // The products of a row whose square is not safe, in double and with its largest number brought to [1/2, 1). A row that
+  // is not finite, and one of zeros, have what they have.
+  [[gnu::cold, gnu::noinline]] static void rescue(std::span<const T* const> rows, std::size_t size, std::size_t i,
+                                                  double* g) {
+    const std::size_t n = rows.size();
+    T largest = 0;
+    for (std::size_t c = 0; c < size; ++c) {
+      if (!is_finite(rows[i][c])) return;
+      largest = std::max(largest, absolute(rows[i][c]));
+    }
+    if (!(largest > 0)) return;
+    const int exponent = std::clamp(std::ilogb(largest) + 1, -500, 500);
+    const double scale = std::ldexp(1.0, -exponent);
+    for (std::size_t j = 0; j < n; ++j) {
+      double sum = 0;
+      const double other = j == i ? scale : 1;
+      for (std::size_t c = 0; c < size; ++c)
+        sum += static_cast<double>(rows[i][c]) * scale * (static_cast<double>(rows[j][c]) * other);
+      g[std::min(i, j) * n + std::max(i, j)] = std::ldexp(sum, j == i ? 2 * exponent : exponent);
+    }
+  }
+
   // A tile of pairs over a run of columns. Rows beyond the last repeat it and are not kept.
   [[gnu::noinline]] static void pairs(std::span<const T* const> rows, std::size_t first, std::size_t count,
                                       std::size_t i, std::size_t j, double* g) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <mtlx/balancing/balancer.hpp>
+#include <mtlx/balancing/laws.hpp>
 
 namespace mtlx::balancing {
 
@@ -10,6 +11,8 @@ namespace mtlx::balancing {
 struct EqualWeights {
   static constexpr auto kind = Kind::balancer;
   static constexpr Needs needs = Needs::nothing;
+
+  constexpr Laws laws() const { return {}; }
 
   void weights(const Problem&, NoState&, std::span<double> w) const { std::fill(w.begin(), w.end(), 1.0); }
 };

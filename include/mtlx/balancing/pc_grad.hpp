@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <mtlx/balancing/balancer.hpp>
+#include <mtlx/balancing/laws.hpp>
 
 namespace mtlx::balancing {
 
@@ -16,6 +17,8 @@ namespace mtlx::balancing {
 struct PcGrad {
   static constexpr auto kind = Kind::balancer;
   static constexpr Needs needs = Needs::gradients;
+
+  constexpr Laws laws() const { return {.permutation = Permutation::in_distribution}; }
 
   void weights(const Problem& problem, NoState&, std::span<double> w) const {
     const std::size_t tasks = problem.tasks.count();

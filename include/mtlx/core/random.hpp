@@ -64,6 +64,11 @@ class Random {
     return block_[used_++];
   }
 
+  /// The stream's words 4 n to 4 n + 3, whatever has been drawn: numbers for places that are visited in any order.
+  constexpr std::array<std::uint32_t, 4> block(std::uint32_t n) const {
+    return philox({n, counter_[1], counter_[2], counter_[3]}, key_);
+  }
+
   /// A number in [0, 1) with 53 bits.
   constexpr double uniform() {
     const std::uint64_t high = bits() >> 5;

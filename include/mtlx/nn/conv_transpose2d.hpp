@@ -24,8 +24,9 @@ struct ConvTranspose2d {
   static constexpr std::array<Parameter, 2> parameters(Shape in) {
     const double area = Kernel * Kernel, step = Stride * Stride;
     const double fan_in = in.channels * (area > step ? area / step : 1), fan_out = Filters * area;
-    return {Parameter{"weight", {in.channels, Filters, Kernel, Kernel}, Role::weight, fan_in, fan_out, Weight},
-            Parameter{"bias", {Filters}, Role::bias, fan_in, fan_out, zeros}};
+    return {
+        Parameter{"weight", {in.channels, Filters, Kernel, Kernel}, Role::weight, fan_in, fan_out, Weight, false, 1},
+        Parameter{"bias", {Filters}, Role::bias, fan_in, fan_out, zeros}};
   }
 
   static constexpr double multiply_adds(Shape in) {

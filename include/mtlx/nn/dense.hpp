@@ -16,7 +16,7 @@ struct Dense {
 
   static constexpr std::array<Parameter, 2> parameters(Shape in) {
     const int inputs = static_cast<int>(in.size());
-    return {Parameter{"weight", {inputs, Outputs}, Role::weight, double(inputs), double(Outputs), Weight, true},
+    return {Parameter{"weight", {inputs, Outputs}, Role::weight, double(inputs), double(Outputs), Weight, true, 1},
             Parameter{"bias", {Outputs}, Role::bias, double(inputs), double(Outputs), zeros}};
   }
 

@@ -65,6 +65,7 @@ struct Parameter {
   double fan_out = 1;
   Initialiser initialiser = zeros;
   bool turned = false;  ///< kept as (inputs, outputs), where files of weights have (outputs, inputs)
+  int neurons_at = 0;   ///< which extent counts the neurons that weights lead to
 
   constexpr std::size_t rank() const {
     std::size_t extents = 0;

@@ -83,6 +83,7 @@ struct Hard {
     static constexpr std::size_t input = 0;
     static constexpr std::array<std::size_t, tasks> output = plan.output;
     static constexpr std::array<std::size_t, tasks> output_gradient = plan.output_gradient;
+    static constexpr Representation representation{plan.hidden_gradient, trunk_parameters > 0 ? hidden.size() : 0};
 
     template <class S>
     static void forward(const NetworkPass<S>& pass) {
@@ -98,6 +99,12 @@ struct Hard {
 
     template <class S>
     static void backward(const NetworkPass<S>& pass, const Gradients<S>& to) {
+      backward_to_representation(pass, to);
+      backward_from_representation(pass, to);
+    }
+
+    template <class S>
+    static void backward_to_representation(const NetworkPass<S>& pass, const Gradients<S>& to) {
       const auto m = pass.memory;
       bool first = true;
       detail::for_each_task<tasks>(pass.tasks, [&]<std::size_t t>() {
@@ -110,6 +117,11 @@ struct Hard {
         if (needed && !first) S::add(m.at(plan.head_gradient), m.at(plan.hidden_gradient), hidden.size());
         first = false;
       });
+    }
+
+    template <class S>
+    static void backward_from_representation(const NetworkPass<S>& pass, const Gradients<S>& to) {
+      const auto m = pass.memory;
       if constexpr (trunk_parameters > 0)
         nn::backward<Trunk, In, false>(nn::Backward<S>{pass.parameters,
                                                        m.at(input),

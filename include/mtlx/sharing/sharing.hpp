@@ -23,6 +23,12 @@
 // indexed as the whole vector. So per-task gradients are calls with sets of one task and a row for each as
 // `shared_gradient`.
 //
+// Optional, where all tasks' outputs are made from one hidden layer (the shared representation):
+//   static constexpr Representation representation;      where backward keeps the gradient at it
+//   template <class S> static void backward_to_representation(const NetworkPass<S>&, gradients);    sets that gradient
+//   template <class S> static void backward_from_representation(const NetworkPass<S>&, gradients);  goes on from it
+// One after the other they are backward; the second needs what forward left with any tasks, or with none.
+//
 // Laws: only the segments of present tasks are read or added to; the gradient of a set is the sum of its tasks'.
 #pragma once
 
@@ -59,6 +65,11 @@ template <class S>
 struct Gradients {
   typename S::Scalar* shared;
   typename S::Scalar* own;
+};
+
+/// Where the gradient at the shared representation lies in a slice's memory, and its numbers a sample.
+struct Representation {
+  std::size_t gradient, size;
 };
 
 /// A head of one task, by the task's name: `Head<"left", nn::Sequential<...>>`. Its last layer must put out as many

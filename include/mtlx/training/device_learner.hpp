@@ -92,11 +92,13 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
                                  std::span<Probe<Scalar>* const> probes, const optim::Now& now,
                                  Augmentation<Scalar> augment, Done&& done) {
     ready(backend);
+    this->epoch_ = where.epoch;
     Machine& on = machine();
     const bool resident = !augment && keep(data);
     // A balancer or a probe that must see numbers, and samples from the host, go step by step.
     const bool apart = gradients || optim::needs_norm<Optimizing> || !probes.empty();
-    const bool late = !apart && resident && Balancing::needs == balancing::Needs::nothing;
+    const bool late =
+        !apart && resident && Base::needs == balancing::Needs::nothing && !balancing::Observes<typename Base::Core>;
     while (on.flying > (late ? 1 : 0)) land(done);
     // What a step that went step by step left to do still reads its control.
     if (!late || std::exchange(on.unfinished, false)) finish();
@@ -107,7 +109,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     const TaskSet present = present_;
     weights_.fill(0);
     scale_.fill(0);
-    if constexpr (Balancing::needs == balancing::Needs::losses) {
+    if constexpr (Base::needs == balancing::Needs::losses) {
       look(on.parameters.data(), true);
       check_losses(where);
     }
@@ -157,6 +159,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       on.unfinished = true;
       pull_ = true;
     }
+    if constexpr (balancing::Observes<typename Base::Core>) this->tell_balancer();
     count_steps(present, 1);
     flight.step.losses = losses_;
     flight.step.weights = flight.weights;

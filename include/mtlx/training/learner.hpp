@@ -46,17 +46,26 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     : public LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, typename Back::Scalar> {
   using Base = LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, typename Back::Scalar>;
   using Base::ask_balancer, Base::check_losses, Base::count_labels, Base::for_each_present, Base::step_draws;
-  using Base::balancer_, Base::balancer_state_, Base::batch_samples_, Base::counts_, Base::gram_, Base::losses_;
+  using Base::balancer_, Base::balancer_states_, Base::batch_samples_, Base::batches, Base::blocks_, Base::counts_;
   using Base::gradients, Base::layout, Base::outputs_of, Base::slot_size, Base::target_count, Base::tasks;
+  using Base::gram_, Base::losses_, Base::masks, Base::on_representation, Base::remembers, Base::states,
+      Base::one_block;
   using Base::members_, Base::optimizer_, Base::optimizer_state_, Base::parameters_, Base::present_, Base::scale_;
   using Base::seed_, Base::segment_steps_, Base::state_, Base::steps_, Base::stream_, Base::weights_;
 
+  using typename Base::Core;
+
   // Per-task gradients fill a buffer of `tasks` rows a slot: two slots, where plain ones can afford eight.
-  static constexpr std::size_t most_slots = gradients ? 2 : 8;
+  static constexpr std::size_t most_slots = gradients && !on_representation ? 2 : 8;
   // What one job of a reduction or update covers: large enough to be worth a thread.
   static constexpr std::size_t chunk = 8192;
   // Runs of columns whose Gram matrices are found side by side.
-  static constexpr std::size_t gram_parts = std::clamp<std::size_t>(Net::shared / 2048, 1, 8);
+  static constexpr std::size_t gram_parts = on_representation ? 8 : std::clamp<std::size_t>(Net::shared / 2048, 1, 8);
+  // Rows that a Gram matrix is found of: the first batch's, and those of the last but one if that is another.
+  static constexpr bool crossed = batches > 2;
+  static constexpr std::size_t gram_rows = crossed ? 2 * tasks : tasks;
+  // Whether what observers see of the Gram matrix is not the last that the balancer saw.
+  static constexpr bool seen_apart = gradients && (!one_block || remembers || crossed);
 
  public:
   using typename Base::Data;
@@ -67,17 +76,25 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   using Base::Base;
 
   /// One training step on the given samples. `where` names epoch and step; what becomes known is filled in, and stays
-  /// valid until the next step. Throws `Error`, parameters unchanged, if a loss is not finite.
+  /// valid until the next step. Throws `Error`, parameters unchanged, if a loss is not finite; after the update, if one is
+  /// then that a balancer asks for.
   /// `now` says what the optimizer may know of the time; the learner adds its own counts. `augment` changes samples.
   [[gnu::noinline]] Step step(Back& backend, const Data& data, std::span<const Part> parts, Step where,
                               std::span<Probe<Scalar>* const> probes = {}, const optim::Now& now = {},
                               Augmentation<Scalar> augment = {}) {
     augment_ = augment;
+    this->epoch_ = where.epoch;
+    if constexpr (masks)
+      if (steps_ == 0) this->choose_moving();
     plan(backend, data, parts);
+    if constexpr (on_representation) {
+      row_length_ = batch_samples_ * Net::representation.size;
+      if (rows_.size() < (tasks + 1) * row_length_) rows_ = Buffer<Scalar>((tasks + 1) * row_length_);
+    }
     const TaskSet present = present_;
     const backend::Draws draws = step_draws();
     weights_.fill(0);
-    if constexpr (Balancing::needs == balancing::Needs::losses) {
+    if constexpr (Base::needs == balancing::Needs::losses) {
       run_slots(backend, data, parameters_.data(), draws, false);
       sum_losses();
       check_losses(where);
@@ -87,24 +104,31 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     run_slots(backend, data, parameters_.data(), draws, true);
     sum_losses();
     check_losses(where);
-    reduce(backend);
-
-    if constexpr (gradients) {
-      fill_gram(backend, present);
-      ask_balancer(present);
-      combine(backend, present);
+    if constexpr (on_representation) {
+      balance(backend, data, present);
+      finish_backward(backend, data, draws);
+      reduce(backend);
+    } else {
+      reduce(backend);
+      if constexpr (masks) hold_still(backend, present);
+      if constexpr (gradients) balance(backend, data, present);
     }
+    if constexpr (masks && on_representation) hold_still(backend, present);
+    if constexpr (balancing::weighs_own<Core>) weigh_own();
     where.samples = batch_samples_;
     where.present = present;
     where.losses = losses_;
     where.weights = weights_;
-    if constexpr (gradients) where.gram = {gram_.data(), present.count() * present.count()};
+    if constexpr (gradients)
+      where.gram = {seen_apart ? seen_gram_.data() : gram_.data(), present.count() * present.count()};
     for (Probe<Scalar>* probe : probes)
       if (probe->wants(where)) {
         Session session(*this, backend, data, parts, draws, where);
         probe->look(session);
       }
+    if constexpr (balancing::Observes<Core>) this->tell_balancer();
     update(backend, present, now);
+    if constexpr (balancing::LooksBack<Core>) look_back(backend, data, draws, where);
     ++steps_;
     return where;
   }
@@ -126,6 +150,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   [[gnu::noinline]] void predict(Back& backend, const data::Inputs& inputs, std::size_t first, std::size_t count,
                                  TaskSet set, const std::array<Scalar*, tasks>& outputs) {
     prepare(backend);
+    if constexpr (requires { typename Back::FewSlice; })
+      if (count <= Back::few) return predict_few<typename Back::FewSlice>(inputs, first, count, set, outputs);
     const std::size_t slices = (count + width - 1) / width;
     backend.run(slices, [&](std::size_t slice, std::size_t worker) {
       const std::size_t begin = slice * width;
@@ -146,14 +172,18 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   static constexpr std::size_t width = static_cast<std::size_t>(Slice::width);
   static constexpr std::size_t memory_stride = layout.size * width;
   // Rows of a slice's inputs or of a task's targets, on their way into lanes.
-  static constexpr std::size_t staging_stride =
-      std::max(Net::in.size(), *std::max_element(target_count.begin(), target_count.end())) * width;
+  static constexpr std::size_t staging_stride = [] {
+    std::size_t numbers = std::max(Net::in.size(), *std::max_element(target_count.begin(), target_count.end()));
+    if constexpr (on_representation) numbers = std::max(numbers, Net::representation.size);
+    return numbers * width;
+  }();
 
   // Some samples of one stream that fit a slice.
   struct Unit {
     std::size_t stream;
     std::span<const std::uint32_t> samples;
     std::uint32_t first;  // position in the batch
+    std::uint32_t batch;  // of the batches that the step's is cut into
   };
 
   // What a probe sees of a step.
@@ -171,8 +201,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
 
     std::span<const Scalar> parameters() const override { return learner_.parameters(); }
     std::span<const Scalar> gradient(std::size_t task) const override {
-      if constexpr (gradients)
-        return {learner_.slot(0) + Net::parameters + task * Net::shared, Net::shared};
+      if constexpr (gradients && !on_representation)
+        return learner_.row(task);
       else
         return {};
     }
@@ -211,11 +241,26 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     if (memory_.size() != 0) return;
     memory_ = Buffer<Scalar>(backend.workers() * memory_stride);
     staging_ = Buffer<Scalar>(backend.workers() * staging_stride);
+    if constexpr (remembers) chunk_sums_ = Buffer<double>(tasks * (Net::shared / chunk + 1));
   }
 
   typename Slice::View memory_of(std::size_t worker) { return {memory_.data() + worker * memory_stride}; }
   Scalar* staging(std::size_t worker) { return staging_.data() + worker * staging_stride; }
   Scalar* slot(std::size_t s) { return slots_.data() + s * slot_size; }
+
+  // The same as `predict`, a sample at a time on this thread.
+  template <class One>
+  [[gnu::noinline]] void predict_few(const data::Inputs& inputs, std::size_t first, std::size_t count, TaskSet set,
+                                     const std::array<Scalar*, tasks>& outputs) {
+    const typename One::View memory{memory_.data()};
+    for (std::size_t i = 0; i < count; ++i) {
+      inputs.copy(first + i, staging(0));
+      One::load(staging(0), 1, inputs.shape().size(), memory.at(Net::input));
+      Net::template forward<One>({parameters_.data(), memory, set, {}, false});
+      for (std::size_t t = 0; t < tasks; ++t)
+        if (set.has(t)) One::store(memory.at(Net::output[t]), 1, outputs_of[t], outputs[t] + i * outputs_of[t]);
+    }
+  }
 
   // Cuts the batch into units, and counts the labels of each task.
   void plan(Back& backend, const Data& data, std::span<const Part> parts) {
@@ -225,9 +270,12 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     std::size_t position = 0;
     for (const Part& part : parts) {
       if (!data.streams()[part.stream].labelled.meets(members_)) continue;
-      for (std::size_t begin = 0; begin < part.samples.size(); begin += width)
-        units_.push_back({part.stream, part.samples.subspan(begin, std::min(width, part.samples.size() - begin)),
-                          static_cast<std::uint32_t>(position + begin)});
+      for (std::size_t batch = 0; batch < batches; ++batch) {
+        const std::size_t end = part.samples.size() * (batch + 1) / batches;
+        for (std::size_t begin = part.samples.size() * batch / batches; begin < end; begin += width)
+          units_.push_back({part.stream, part.samples.subspan(begin, std::min(width, end - begin)),
+                            static_cast<std::uint32_t>(position + begin), static_cast<std::uint32_t>(batch)});
+      }
       position += part.samples.size();
     }
     used_slots_ = std::min(most_slots, units_.size());
@@ -248,6 +296,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
                 bool training, std::size_t s, std::size_t worker) {
     const auto& stream = data.streams()[unit.stream];
     const TaskSet set = stream.labelled & present_;
+    if constexpr (on_representation)
+      if (learn) clear_rows(unit, set);
     if (set.empty()) return;
     const auto memory = memory_of(worker);
     load(stream, unit, set, memory, staging(worker), training);
@@ -266,7 +316,13 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
         if (!set.has(t)) continue;
         auto one = pass;
         one.tasks = TaskSet::only(t);
-        Net::template backward<Slice>(one, {slot(s) + Net::parameters + t * Net::shared, slot(s)});
+        if constexpr (on_representation) {
+          Net::template backward_to_representation<Slice>(one, {slot(s), slot(s)});
+          Slice::store(memory.at(Net::representation.gradient), static_cast<int>(unit.samples.size()),
+                       Net::representation.size, rows_of(unit, t));
+        } else {
+          Net::template backward<Slice>(one, {slot(s) + row_offset(t, unit.batch), slot(s)});
+        }
       }
     } else {
       Net::template backward<Slice>(pass, {slot(s), slot(s)});
@@ -319,31 +375,222 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     });
   }
 
-  std::span<Scalar> row(std::size_t t) { return {slot(0) + Net::parameters + t * Net::shared, Net::shared}; }
-
-  void fill_gram(Back& backend, TaskSet present) {
-    const std::size_t n = present.count();
-    std::array<const Scalar*, tasks> start{};
-    for_each_present(present, [&](std::size_t t, std::size_t index) { start[index] = row(t).data(); });
-    backend.run(gram_parts, [&](std::size_t part, std::size_t) {
-      const std::size_t begin = part * Net::shared / gram_parts, end = (part + 1) * Net::shared / gram_parts;
-      std::array<const Scalar*, tasks> from{};
-      for (std::size_t i = 0; i < n; ++i) from[i] = start[i] + begin;
-      Back::gram({from.data(), n}, end - begin, gram_of_[part].data());
-    });
-    std::fill_n(gram_.begin(), n * n, 0.0);
-    for (const auto& part : gram_of_)
-      for (std::size_t i = 0; i < n * n; ++i) gram_[i] += part[i];
+  // The gradients that are balanced: a row for each task, of the last batch where there are several.
+  static constexpr std::size_t row_offset(std::size_t t, std::size_t batch) {
+    return Net::parameters + (batch * tasks + t) * Net::shared;
+  }
+  std::span<Scalar> row(std::size_t t, std::size_t batch = batches - 1) {
+    if constexpr (on_representation)
+      return {rows_.data() + t * row_length_, row_length_};
+    else
+      return {slot(0) + row_offset(t, batch), Net::shared};
+  }
+  // Where what becomes of them goes.
+  Scalar* direction() {
+    if constexpr (on_representation)
+      return rows_.data() + tasks * row_length_;
+    else
+      return slot(0);
   }
 
-  // The shared part of the direction: the rows' weighted sum.
-  void combine(Back& backend, TaskSet present) {
+  // From the rows to the direction, block after block.
+  void balance(Back& backend, [[maybe_unused]] const Data& data, TaskSet present) {
+    if constexpr (batches > 1) make_means(backend, data, present);
+    if constexpr (on_representation) blocks_[0].size = row_length_;
+    if constexpr (seen_apart) seen_gram_.fill(0);
+    std::array<double, tasks> sums{}, asked{};
+    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+      const Segment& block = blocks_[b];
+      const TaskSet set = present & block.owners;
+      if (set.empty()) continue;
+      fill_gram(backend, block, set);
+      if constexpr (seen_apart) note_gram(present, set);
+      if constexpr (remembers) absorb(backend, b, set);
+      ask_balancer(set, b);
+      combine(backend, b, set);
+      if constexpr (!one_block)
+        for_each_present(set, [&](std::size_t t, std::size_t) { sums[t] += weights_[t], asked[t] += 1; });
+    }
+    // What is told of the weights are their means.
+    if constexpr (!one_block)
+      for_each_present(present,
+                       [&](std::size_t t, std::size_t) { weights_[t] = asked[t] > 0 ? sums[t] / asked[t] : 0; });
+  }
+
+  void fill_gram(Back& backend, const Segment& block, TaskSet set) {
+    const std::size_t n = set.count(), rows = crossed ? 2 * n : n;
+    const std::size_t parts = std::clamp<std::size_t>(block.size / 2048, 1, gram_parts);
+    std::array<const Scalar*, gram_rows> start{};
+    for_each_present(set, [&](std::size_t t, std::size_t index) {
+      start[index] = row(t, 0).data() + block.offset;
+      if constexpr (crossed) start[n + index] = row(t, batches - 2).data() + block.offset;
+    });
+    backend.run(parts, [&](std::size_t part, std::size_t) {
+      const std::size_t begin = part * block.size / parts, end = (part + 1) * block.size / parts;
+      std::array<const Scalar*, gram_rows> from{};
+      for (std::size_t i = 0; i < rows; ++i) from[i] = start[i] + begin;
+      Back::gram({from.data(), rows}, end - begin, gram_of_[part].data());
+    });
+    for (std::size_t part = 1; part < parts; ++part)
+      for (std::size_t i = 0; i < rows * rows; ++i) gram_of_[0][i] += gram_of_[part][i];
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) gram_[i * n + j] = gram_of_[0][i * rows + j + rows - n];
+  }
+
+  // A block's Gram matrix, of one batch, goes to what observers see.
+  void note_gram(TaskSet present, TaskSet set) {
+    const std::size_t n = present.count(), rows = crossed ? 2 * set.count() : set.count();
+    std::size_t i = 0;
+    for_each_present(present, [&](std::size_t t, std::size_t at) {
+      if (!set.has(t)) return;
+      std::size_t j = 0;
+      for_each_present(present, [&](std::size_t u, std::size_t to) {
+        if (set.has(u)) seen_gram_[at * n + to] += gram_of_[0][i * rows + j++];
+      });
+      ++i;
+    });
+  }
+
+  // Every batch's rows become gradients of its own mean losses. What they were scaled by is the whole batch's count.
+  void make_means(Back& backend, const Data& data, TaskSet present) {
+    std::array<std::array<double, tasks>, batches> counts{};
+    for (const Unit& unit : units_)
+      for_each_present(present, [&](std::size_t t, std::size_t) {
+        const data::Targets* targets = data.streams()[unit.stream].targets[t];
+        for (const std::uint32_t sample : targets != nullptr ? unit.samples : std::span<const std::uint32_t>())
+          counts[unit.batch][t] += static_cast<double>(targets->present_count(sample));
+      });
     backend.run((Net::shared + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
       const std::size_t begin = job * chunk, count = std::min(chunk, Net::shared - begin);
-      for_each_present(present, [&](std::size_t t, std::size_t) {
-        Back::axpy(static_cast<Scalar>(weights_[t]), row(t).subspan(begin, count), {slot(0) + begin, count});
+      for (std::size_t batch = 0; batch < batches; ++batch)
+        for_each_present(present, [&](std::size_t t, std::size_t) {
+          const double factor = counts[batch][t] > 0 ? counts_[t] / counts[batch][t] : 0;
+          for (Scalar& number : row(t, batch).subspan(begin, count)) number *= static_cast<Scalar>(factor);
+        });
+    });
+  }
+
+  // The balancer's memory takes in a block of the rows.
+  void absorb(Back& backend, std::size_t b, TaskSet set) {
+    const Segment& block = blocks_[b];
+    const balancing::Problem asked = this->problem(set, b, true);
+    const std::size_t chunks = (block.size + chunk - 1) / chunk;
+    const auto& state = std::as_const(balancer_states_)[b];
+    backend.run(chunks, [&](std::size_t job, std::size_t) {
+      const std::size_t begin = block.offset + job * chunk;
+      const std::size_t count = std::min(chunk, block.offset + block.size - begin);
+      for_each_present(set, [&](std::size_t t, std::size_t i) {
+        const std::span<Scalar> memory(this->memory_rows_.data() + t * Net::shared + begin, count);
+        const std::span<std::conditional_t<balancing::ReadsRows<Core>, const Scalar, Scalar>> gradient =
+            row(t).subspan(begin, count);
+        chunk_sums_[i * chunks + job] =
+            balancing::core(balancer_).template absorb<Scalar>(asked, state, i, gradient, memory);
       });
     });
+    for (std::size_t i = 0; i < set.count(); ++i) {
+      this->sums_[i] = 0;
+      for (std::size_t job = 0; job < chunks; ++job) this->sums_[i] += chunk_sums_[i * chunks + job];
+    }
+    if constexpr (!balancing::ReadsRows<Core>) fill_gram(backend, block, set);
+  }
+
+  // A block of the direction: the rows' weighted sum, or what the balancer makes of them itself.
+  void combine(Back& backend, std::size_t b, TaskSet set) {
+    const Segment& block = blocks_[b];
+    [[maybe_unused]] const balancing::Problem asked =
+        balancing::Combines<Core> ? this->problem(set, b, true) : balancing::Problem{};
+    backend.run((block.size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+      const std::size_t begin = block.offset + job * chunk;
+      const std::span<Scalar> to{direction() + begin, std::min(chunk, block.offset + block.size - begin)};
+      if constexpr (balancing::Combines<Core>) {
+        std::array<const Scalar*, tasks> rows{};
+        for_each_present(set, [&](std::size_t t, std::size_t index) { rows[index] = row(t).data() + begin; });
+        balancing::core(balancer_).combine(asked, std::as_const(balancer_states_)[b],
+                                           std::span<const Scalar* const>(rows.data(), set.count()), begin, to);
+      } else {
+        if constexpr (on_representation) std::fill(to.begin(), to.end(), Scalar(0));
+        for_each_present(set, [&](std::size_t t, std::size_t) {
+          Back::axpy(this->rounded(weights_[t]), row(t).subspan(begin, to.size()), to);
+        });
+      }
+    });
+  }
+
+  // A unit's part of a row at the representation.
+  Scalar* rows_of(const Unit& unit, std::size_t t) {
+    return rows_.data() + t * row_length_ + unit.first * Net::representation.size;
+  }
+  // Tasks that have no labels in a unit's stream pull at nothing there.
+  void clear_rows(const Unit& unit, TaskSet set) {
+    for_each_present(present_, [&](std::size_t t, std::size_t) {
+      if (!set.has(t)) std::fill_n(rows_of(unit, t), unit.samples.size() * Net::representation.size, Scalar(0));
+    });
+  }
+
+  // The one backward pass from the representation on, once its direction is known; forward comes again, since slices
+  // share their memory.
+  void finish_backward(Back& backend, const Data& data, backend::Draws draws) {
+    constexpr std::size_t features = Net::representation.size;
+    if constexpr (features > 0)
+      backend.run(used_slots_, [&](std::size_t s, std::size_t worker) {
+        for (std::size_t u = s * units_.size() / used_slots_; u < (s + 1) * units_.size() / used_slots_; ++u) {
+          const Unit& unit = units_[u];
+          const auto memory = memory_of(worker);
+          auto own = draws;
+          own.first = unit.first;
+          const sharing::NetworkPass<Slice> pass{parameters_.data(), memory, TaskSet(), own, true};
+          load(data.streams()[unit.stream], unit, TaskSet(), memory, staging(worker), true);
+          Net::template forward<Slice>(pass);
+          Scalar* const deltas = staging(worker);
+          std::copy_n(rows_of(unit, tasks), unit.samples.size() * features, deltas);
+          std::fill(deltas + unit.samples.size() * features, deltas + width * features, Scalar(0));
+          Slice::load(deltas, Slice::width, features, memory.at(Net::representation.gradient));
+          Net::template backward_from_representation<Slice>(pass, {slot(s), slot(s)});
+        }
+      });
+  }
+
+  // What never moves is no part of the problem.
+  void hold_still(Back& backend, TaskSet present) {
+    backend.run((Net::shared + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+      const std::size_t begin = job * chunk, count = std::min(chunk, Net::shared - begin);
+      const auto keep = [&, moves = this->moving().subspan(begin, count)](Scalar* numbers) {
+        for (std::size_t i = 0; i < count; ++i) numbers[i] = moves[i] > 0 ? numbers[i] : Scalar(0);
+      };
+      keep(slot(0) + begin);
+      if constexpr (gradients && !on_representation)
+        for (std::size_t batch = 0; batch < batches; ++batch)
+          for_each_present(present, [&](std::size_t t, std::size_t) { keep(row(t, batch).data() + begin); });
+    });
+  }
+
+  // The tasks' own parameters follow their weights, too.
+  void weigh_own() {
+    std::array<double, tasks> factors = weights_;
+    if constexpr (balancing::WeighsOwn<Core>) {
+      std::array<double, tasks> own{};
+      balancing::core(balancer_).own_weights(this->problem(present_, 0, true), std::as_const(balancer_states_)[0],
+                                             {own.data(), present_.count()});
+      for_each_present(present_, [&](std::size_t t, std::size_t index) { factors[t] = own[index]; });
+    }
+    for (const Segment& segment : Net::segments) {
+      if (segment.offset < Net::shared) continue;
+      for_each_present(present_ & segment.owners, [&](std::size_t t, std::size_t) {
+        for (Scalar& number : std::span(slot(0) + segment.offset, segment.size)) number *= this->rounded(factors[t]);
+      });
+    }
+  }
+
+  // The same batch again, after the update.
+  void look_back(Back& backend, const Data& data, backend::Draws draws, const Step& where) {
+    const std::array<double, tasks> before = losses_;
+    run_slots(backend, data, parameters_.data(), draws, false);
+    sum_losses();
+    check_losses(where, true);
+    for (std::size_t b = 0; b < blocks_.size(); ++b)
+      if (const TaskSet set = present_ & blocks_[b].owners; !set.empty())
+        balancing::core(balancer_).after(this->problem(set, b, true), balancer_states_[b]);
+    losses_ = before;
   }
 
   // The length of the direction on the present segments: chunks' squares in double, added up in order.
@@ -363,18 +610,36 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     return std::sqrt(squares);
   }
 
+  // A rule for what may move; what may not keeps its bits, and the optimizer's.
+  template <class Rule>
+  static auto masked(const Rule& rule) {
+    if constexpr (!masks)
+      return rule;
+    else
+      return [rule](auto& p, auto gradient, auto& row) {
+        using Number = decltype(gradient);
+        Number moved = p;
+        std::array<Number, Optimizing::states> rest;
+        for (std::size_t i = 0; i < rest.size(); ++i) rest[i] = row[i];
+        rule(moved, gradient, rest);
+        const auto moves = row[rest.size()] > Number(0);
+        p = select(moves, moved, Number(p));
+        for (std::size_t i = 0; i < rest.size(); ++i) row[i] = select(moves, rest[i], Number(row[i]));
+      };
+  }
+
   void update(Back& backend, TaskSet present, optim::Now now) {
     if constexpr (optim::needs_norm<Optimizing>) now.gradient_norm = gradient_norm(backend, present);
     for (std::size_t s = 0; s < Net::segments.size(); ++s) {
       const Segment& segment = Net::segments[s];
       if (!segment.owners.meets(present)) continue;
       now.step = ++segment_steps_[s];
-      const auto rule = optim::rule(optimizer_, now, optimizer_state_);
+      const auto rule = masked(optim::rule(optimizer_, now, optimizer_state_));
       backend.run((segment.size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
         const std::size_t begin = segment.offset + job * chunk;
         const std::size_t count = std::min(chunk, segment.offset + segment.size - begin);
-        Back::template update<Optimizing::states>(count, parameters_.data() + begin, slot(0) + begin,
-                                                  state_.data() + begin, Net::parameters, rule);
+        Back::template update<states>(count, parameters_.data() + begin, slot(0) + begin,
+                                      states > 0 ? state_.data() + begin : nullptr, Net::parameters, rule);
       });
     }
   }
@@ -387,7 +652,11 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   std::vector<Unit> units_;
   std::size_t used_slots_ = 0;
   std::array<std::array<double, tasks>, most_slots> slot_losses_{};
-  std::array<std::array<double, tasks * tasks>, gradients ? gram_parts : 0> gram_of_{};
+  std::array<std::array<double, gram_rows * gram_rows>, gradients ? gram_parts : 0> gram_of_{};
+  std::array<double, seen_apart ? tasks * tasks : 0> seen_gram_{};
+  Buffer<double> chunk_sums_;  // of what the balancer absorbs
+  Buffer<Scalar> rows_;        // at the representation: each task's, and the direction : (tasks + 1, samples, features)
+  std::size_t row_length_ = 0;
   std::array<double, optim::needs_norm<Optimizing> ? Net::parameters / chunk + 1 : 0> chunk_squares_{};
 };
 

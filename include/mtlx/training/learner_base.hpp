@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <mtlx/backend/sample.hpp>
 #include <mtlx/balancing/balancer.hpp>
 #include <mtlx/core/buffer.hpp>
@@ -24,6 +26,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -56,9 +59,20 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
     }
     return l;
   }();
-  static constexpr bool gradients = Balancing::needs == balancing::Needs::gradients;
+  // What the balancer asks for.
+  using Core = balancing::Core<Balancing>;
+  static constexpr balancing::Needs needs = Core::needs;
+  static constexpr bool gradients = needs == balancing::Needs::gradients;
+  static constexpr bool on_representation = balancing::on_representation<Balancing>();
+  static constexpr bool remembers = balancing::Remembers<Core>;
+  static constexpr bool masks = balancing::masks<Balancing>();
+  static constexpr bool one_block = balancing::blocks<Balancing>() == balancing::Blocks::whole;
+  static constexpr std::size_t batches = balancing::batches<Core>;
+  using Blocks = std::conditional_t<one_block, std::array<Segment, 1>, std::vector<Segment>>;
+  // Numbers a parameter that a step changes: the optimizer's, and whether it moves at all.
+  static constexpr std::size_t states = Optimizing::states + (masks ? 1 : 0);
   // What a slot of gradients holds: a number for each parameter, and a row for each task where they are wanted apart.
-  static constexpr std::size_t task_rows = gradients ? tasks * Net::shared : 0;
+  static constexpr std::size_t task_rows = gradients && !on_representation ? batches * tasks * Net::shared : 0;
   static constexpr std::size_t slot_size = Net::parameters + task_rows;
 
  public:
@@ -75,7 +89,9 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
         balancer_(balancer),
         optimizer_(optimizer),
         parameters_(Net::parameters),
-        state_(Optimizing::states * Net::parameters) {
+        state_(states * Net::parameters),
+        memory_rows_(remembers ? tasks * Net::shared : 0) {
+    if constexpr (!one_block) balancer_states_ = Buffer<PolicyState<Core>>(std::max<std::size_t>(blocks_.size(), 1));
     initialise();
   }
 
@@ -107,8 +123,8 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
         if (is_finite(parameters_[i])) continue;
         std::size_t t = 0;
         while (!segment.owners.has(t)) ++t;
-        fail("a parameter of the task \"", Tasks<Task...>::names[t], "\" is not finite after step ", steps_,
-             "; training stops (a smaller learning rate may help)");
+        fail_not_finite("a parameter of the task \"", Tasks<Task...>::names[t], "\" is not finite after step ", steps_,
+                        "; training stops (a smaller learning rate may help)");
       }
   }
 
@@ -120,14 +136,16 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   /// Tells the optimizer the loss of an epoch.
   void observe(double loss) { optim::observe(optimizer_, optimizer_state_, loss); }
 
-  /// The weights become the optimizer's average of them; segments that never stepped keep theirs.
+  /// The weights become the optimizer's average of them; segments that never stepped, and what never moves, keep theirs.
   [[gnu::cold]] void use_average()
     requires optim::averages<Optimizing>
   {
-    for (std::size_t s = 0; s < Net::segments.size(); ++s)
-      if (segment_steps_[s] > 0)
-        std::copy_n(state_.data() + Net::segments[s].offset, Net::segments[s].size,
-                    parameters_.data() + Net::segments[s].offset);
+    for (std::size_t s = 0; s < Net::segments.size(); ++s) {
+      const Segment& segment = Net::segments[s];
+      if (segment_steps_[s] == 0) continue;
+      for (std::size_t i = segment.offset; i < segment.offset + segment.size; ++i)
+        if (!masks || moving()[i] > 0) parameters_[i] = state_[i];
+    }
   }
 
  protected:
@@ -178,14 +196,15 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
 
   // Everything that training changes, as memory.
   template <class Byte, class Self>
-  static std::array<std::span<Byte>, 6> blocks(Self& self) {
+  static std::array<std::span<Byte>, 7> blocks(Self& self) {
     using detail::bytes_of;
     return {bytes_of(self.parameters_.data(), Net::parameters),
-            bytes_of(self.state_.data(), Optimizing::states * Net::parameters),
+            bytes_of(self.state_.data(), states * Net::parameters),
             bytes_of(self.segment_steps_.data(), self.segment_steps_.size()),
             bytes_of(&self.steps_),
-            bytes_of(&self.balancer_state_),
-            bytes_of(&self.optimizer_state_)};
+            bytes_of(self.balancer_states_.data(), self.balancer_states_.size()),
+            bytes_of(&self.optimizer_state_),
+            bytes_of(self.memory_rows_.data(), self.memory_rows_.size())};
   }
 
   backend::Draws step_draws() const {
@@ -231,6 +250,11 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   }
 
   double weight_of(std::size_t t) const { return gradients ? 1 : weights_[t]; }
+  // A finite weight stays finite.
+  static Scalar rounded(double weight) {
+    constexpr auto most = static_cast<double>(std::numeric_limits<Scalar>::max());
+    return static_cast<Scalar>(weight > most ? most : weight < -most ? -most : weight);
+  }
 
   template <class Function>
   static void for_each_present(TaskSet present, Function&& function) {
@@ -239,45 +263,109 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
       if (present.has(t)) function(t, index++);
   }
 
-  // Throws unless every task's loss is finite.
-  void check_losses(const Step& where) const {
+  // Throws unless every task's loss is finite, before the update or after it.
+  void check_losses(const Step& where, bool updated = false) const {
     for (std::size_t t = 0; t < tasks; ++t)
       if (!is_finite(losses_[t]))
-        fail("the loss of the task \"", Tasks<Task...>::names[t], "\" is not finite in epoch ", where.epoch + 1,
-             ", step ", where.step + 1, "; training stops before the update (a smaller learning rate may help)");
+        fail_not_finite("the loss of the task \"", Tasks<Task...>::names[t], "\" is not finite ",
+                        updated ? "after the update of epoch " : "in epoch ", where.epoch + 1, ", step ",
+                        where.step + 1, "; training stops", updated ? "" : " before the update",
+                        " (a smaller learning rate may help)");
   }
 
-  void ask_balancer(TaskSet present) {
-    if (present.empty()) return;
-    std::array<double, tasks> losses{}, weights{};
-    const std::size_t n = present.count();
-    for_each_present(present, [&](std::size_t t, std::size_t index) { losses[index] = losses_[t]; });
-    const balancing::Problem problem{present,
-                                     {losses.data(), Balancing::needs == balancing::Needs::nothing ? 0 : n},
-                                     {gram_.data(), gradients ? n * n : 0},
-                                     Random(seed_, Purpose::balance, stream_ << 40 ^ steps_)};
-    balancer_.weights(problem, balancer_state_, {weights.data(), n});
-    for_each_present(present, [&](std::size_t t, std::size_t index) { weights_[t] = weights[index]; });
+  // What the balancer is asked about some of the present tasks; valid until the next question.
+  balancing::Problem problem(TaskSet set, std::size_t block, bool with_losses) {
+    const std::size_t n = set.count();
+    for_each_present(set, [&](std::size_t t, std::size_t index) { asked_losses_[index] = losses_[t]; });
+    return {set,
+            {asked_losses_.data(), with_losses ? n : 0},
+            {gram_.data(), gradients ? n * n : 0},
+            Random(seed_, Purpose::balance, stream_ << 40 ^ std::uint64_t{block} << 52 ^ steps_),
+            epoch_,
+            static_cast<std::size_t>(steps_),
+            {sums_.data(), remembers ? n : 0}};
+  }
+
+  // The weights of some of the present tasks; 1 where the balancer has none.
+  void ask_balancer(TaskSet set, std::size_t block = 0) {
+    if (set.empty()) return;
+    std::array<double, tasks> weights;
+    weights.fill(1);
+    if constexpr (balancing::Weighs<Core>)
+      balancing::core(balancer_).weights(problem(set, block, needs != balancing::Needs::nothing),
+                                         balancer_states_[block], {weights.data(), set.count()});
+    for_each_present(set, [&](std::size_t t, std::size_t index) { weights_[t] = weights[index]; });
+  }
+
+  // Tells the balancer what the step's losses are.
+  void tell_balancer() {
+    for (std::size_t b = 0; b < blocks_.size(); ++b)
+      if (const TaskSet set = present_ & blocks_[b].owners; !set.empty())
+        balancing::core(balancer_).observe(problem(set, b, true), balancer_states_[b]);
+  }
+
+  // The runs of shared parameters that are balanced apart, with the tasks that own them.
+  static Blocks balanced_blocks() {
+    if constexpr (one_block) {
+      return {Segment{0, Net::shared, TaskSet::first(tasks)}};
+    } else {
+      Blocks all;
+      std::string last;
+      for (const Placed& placed : placed_parameters()) {
+        if (placed.offset >= Net::shared) continue;
+        constexpr bool layers = balancing::blocks<Balancing>() == balancing::Blocks::layers;
+        const std::string at = layers ? placed.path.substr(0, placed.path.rfind('.')) : placed.path;
+        if (!all.empty() && at == last && placed.offset == all.back().offset + all.back().size) {
+          all.back().size += placed.parameter.size();
+          continue;
+        }
+        TaskSet owners;
+        for (const Segment& segment : Net::segments)
+          if (placed.offset >= segment.offset && placed.offset < segment.offset + segment.size) owners = segment.owners;
+        all.push_back({placed.offset, placed.parameter.size(), owners});
+        last = at;
+      }
+      return all;
+    }
+  }
+
+  // 1 for each parameter that may ever move, 0 for the others: by the weights that training begins with.
+  std::span<Scalar> moving() { return {state_.data() + Optimizing::states * Net::parameters, Net::parameters}; }
+  [[gnu::cold]] void choose_moving() {
+    if constexpr (masks) {
+      std::fill(moving().begin(), moving().end(), Scalar(1));
+      for (const Placed& placed : placed_parameters())
+        if (placed.offset < Net::shared)
+          balancing::masking(balancer_).mask(
+              placed.parameter, std::as_const(*this).parameters().subspan(placed.offset, placed.parameter.size()),
+              moving().subspan(placed.offset, placed.parameter.size()));
+    }
   }
 
   TaskSet members_;
   std::uint64_t seed_;
   std::uint64_t stream_;
   Balancing balancer_;
-  PolicyState<Balancing> balancer_state_{};
+  // Of each block that is balanced apart.
+  Blocks blocks_ = balanced_blocks();
+  std::conditional_t<one_block, std::array<PolicyState<Core>, 1>, Buffer<PolicyState<Core>>> balancer_states_{};
   Optimizing optimizer_;
   PolicyState<Optimizing> optimizer_state_{};
   // A device's learner reads them back when they are asked for.
   mutable Buffer<Scalar> parameters_;
   mutable Buffer<Scalar> state_;
+  // What the balancer keeps of each task's gradients: (tasks, shared), for a balancer that does.
+  Buffer<Scalar> memory_rows_;
   std::array<std::uint64_t, Net::segments.size()> segment_steps_{};
   std::uint64_t steps_ = 0;
 
   // The step's.
+  std::size_t epoch_ = 0;
   std::size_t batch_samples_ = 0;
   TaskSet present_;
   std::array<double, tasks> counts_{}, scale_{}, losses_{}, weights_{};
   std::array<double, tasks * tasks> gram_{};
+  std::array<double, tasks> asked_losses_{}, sums_{};
 };
 
 }  // namespace mtlx::training

@@ -230,7 +230,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     std::array<std::vector<Scalar>, tasks> outputs;
     std::array<Scalar*, tasks> pointers;
     for (std::size_t t = 0; t < tasks; ++t) {
-      outputs[t].resize(block * outputs_[t]);
+      outputs[t].resize(std::min(block, inputs.size()) * outputs_[t]);
       pointers[t] = outputs[t].data();
     }
     for (std::size_t first = 0; first < inputs.size(); first += block) {
@@ -484,8 +484,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         values = scores.metrics();
         for (std::size_t t = 0; t < tasks; ++t)
           if (plan_[g].serves.has(t) && labelled.has(t) && !is_finite(losses[t]))
-            fail("the validation loss of the task \"", TaskList::names[t], "\" is not finite after epoch ", epoch + 1,
-                 "; training stops (a smaller learning rate may help)");
+            fail_not_finite("the validation loss of the task \"", TaskList::names[t], "\" is not finite after epoch ",
+                            epoch + 1, "; training stops (a smaller learning rate may help)");
         done.validation_losses = losses;
         done.validation_metrics = values;
       }

@@ -34,8 +34,10 @@ struct Step {
   std::size_t samples = 0;  ///< in the batch
   TaskSet present;          ///< tasks with a label in the batch
   std::span<const double> losses{};
-  std::span<const double> weights{};
-  std::span<const double> gram{};  ///< of the present tasks, (present, present), where the balancer needed it
+  std::span<const double> weights{};  ///< the balancer's; 1 if it has none, the mean if it goes by layers
+  /// Of the present tasks, (present, present), where the balancer needed it: of the gradients as they came, of the first
+  /// batch if there are several, at the representation if the balancer works there.
+  std::span<const double> gram{};
 };
 
 /// One epoch, when it is over. A task without labels has NaN.
@@ -86,7 +88,8 @@ class ProbeSession {
   /// The step so far.
   virtual const Step& step() const = 0;
   /// The flat parameter vector, and the tasks' gradients on it: row t, (tasks, shared parameters), where the balancer
-  /// needs gradients; else empty.
+  /// needs gradients of parameters; else empty. With several batches, those of the last one; where the balancer keeps a
+  /// memory of them, what it left.
   virtual std::span<const Scalar> parameters() const = 0;
   virtual std::span<const Scalar> gradient(std::size_t task) const = 0;
   /// The losses of all tasks at edited parameters, on this step's batch, with its random draws. Valid until the next

@@ -77,13 +77,7 @@ consteval bool check_concept() {
                   "sharing/sharing.hpp");
     return SharingStrategy<P>;
   } else if constexpr (P::kind == Kind::balancer) {
-    static_assert(Balancer<P>,
-                  "mtlx: a balancer must be an aggregate with `needs` and `void weights(const Problem&, State&, "
-                  "std::span<double>) const`: see balancing/balancer.hpp");
-    if constexpr (Balancer<P>)
-      return check_state<P>();
-    else
-      return false;
+    return balancing::check<P>();
   } else if constexpr (P::kind == Kind::optimizer) {
     return optim::check<P>();
   } else if constexpr (P::kind == Kind::grouping) {
@@ -129,6 +123,36 @@ consteval bool check_network() {
   }
 }
 
+template <class N, class S>
+concept RepresentationOn = requires(const sharing::NetworkPass<S>& pass, const sharing::Gradients<S>& to) {
+  { N::representation } -> std::convertible_to<sharing::Representation>;
+  N::template backward_to_representation<S>(pass, to);
+  N::template backward_from_representation<S>(pass, to);
+};
+
+// Whether network and backend can do what the balancer asks for, if one is named.
+template <class Balancing, class Sharing, class Back, Shape In, class TaskList>
+consteval bool check_balanced() {
+  if constexpr (std::is_void_v<Balancing>) {
+    return true;
+  } else if constexpr (balancing::has_weights_alone<Balancing>()) {
+    return true;
+  } else {
+    static_assert(backend::OnHost<Back>,
+                  "mtlx: on a device a balancer can have weights alone: see balancing/balancer.hpp");
+    if constexpr (backend::OnHost<Back> && balancing::on_representation<Balancing>()) {
+      constexpr bool there =
+          RepresentationOn<typename Sharing::template Network<In, TaskList>, typename Back::template Slice<1>>;
+      static_assert(there,
+                    "mtlx: OnRepresentation needs a sharing strategy that has one representation for all tasks, such "
+                    "as sharing::Hard<Trunk>");
+      return there;
+    } else {
+      return backend::OnHost<Back>;
+    }
+  }
+}
+
 }  // namespace detail
 
 /// Whether the template arguments make a model; if not, one sentence has said why. `DefaultBack` is the backend where
@@ -145,8 +169,11 @@ consteval bool check_model() {
       if constexpr (tasks && policies)
         if constexpr (detail::check_numbers<Policies...>())
           if constexpr (detail::check_concepts<Policies...>())
-            return detail::check_network<PickOr<Kind::sharing, void, Policies...>,
-                                         PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>();
+            if constexpr (detail::check_network<PickOr<Kind::sharing, void, Policies...>,
+                                                PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>())
+              return detail::check_balanced<PickOr<Kind::balancer, void, Policies...>,
+                                            PickOr<Kind::sharing, void, Policies...>,
+                                            PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>();
     }
   }
   return false;
