@@ -72,6 +72,15 @@ safetensors() {
     "$python" scripts/oracle/safetensors_check.py "$work/safetensors_copy" "$work"
 }
 
+statistics() {
+  Rscript --vanilla scripts/oracle/statistics.R >"$work/found" || return 1
+  if [ $store = 1 ]; then
+    cp "$work/found" tests/study/statistics_oracle.inc
+  else
+    "$python" scripts/oracle/same.py tests/study/statistics_oracle.inc "$work/found" 1e-12
+  fi
+}
+
 build() {
   "${CXX:-g++}" -std=c++20 -O2 -Iinclude -Itests -isystem "${MTLX_EIGEN_INCLUDE:-/usr/include/eigen3}" \
     -DMTLX_USE_ZLIB scripts/oracle/dump.cpp -o "$work/dump" -pthread -lz
@@ -88,6 +97,9 @@ check "optimizers and schedules" stored optimizers.py tests/optim/optimizer_orac
 check "layers" stored layers.py tests/nn/layer_oracle.inc
 check "losses" stored losses.py tests/nn/loss_oracle.inc
 check "metrics" stored metrics.py tests/nn/metric_oracle.inc
+check "loss weights" stored loss_weights.py tests/balancing/loss_weights_oracle.inc
+check "balancing vectors" "$python" scripts/oracle/balancing_vectors.py --check tests/balancing/vectors.inc
+check "n-grams" stored ngrams.py tests/data/ngram_oracle.inc
 check "approximations" "$python" scripts/oracle/approximations.py include/mtlx/core/scalar.hpp
 check "exp, log and tanh" "$python" scripts/oracle/pack_math.py include/mtlx/backend/pack_math.hpp
 check "npy" npy
@@ -96,6 +108,17 @@ if "$python" -c 'import safetensors' 2>/dev/null; then
   check "safetensors" safetensors
 else
   echo "==== safetensors: not checked, its Python package is not there"
+fi
+
+if "$python" -c 'import tensorboard' 2>/dev/null; then
+  check "event files" stored event_file.py tests/study/event_oracle.inc
+else
+  echo "==== event files: not checked, TensorBoard is not there"
+fi
+if command -v Rscript >/dev/null; then
+  check "statistics" statistics
+else
+  echo "==== statistics: not checked, R is not there"
 fi
 
 echo "$passed passed, $failed failed"

@@ -1,13 +1,45 @@
 // SPDX-License-Identifier: MIT
 // Everything but what costs those who don't use it: the readers of tables, text, arrays and mapped files
-// (data/{csv,arff,table,conllu,corpus,npy,mapped}.hpp), xtensor's overloads (data/xtensor.hpp) and the law suites
-// (testing/).
+// (data/{csv,arff,table,conllu,corpus,npy,mapped,ngram}.hpp), xtensor's overloads (data/xtensor.hpp), balancers on Eigen's
+// matrices (balancing/combine.hpp), a study's statistics and report (study/{statistics,delta_m,report}.hpp) and the law
+// suites (testing/).
 #pragma once
 
 #include <mtlx/backend/cpu.hpp>
 #include <mtlx/backend/reference.hpp>
+#include <mtlx/balancing/aligned_mtl.hpp>
+#include <mtlx/balancing/ca_grad.hpp>
+#include <mtlx/balancing/con_fig.hpp>
+#include <mtlx/balancing/db_mtl.hpp>
+#include <mtlx/balancing/dual_projection.hpp>
+#include <mtlx/balancing/dynamic_weight_average.hpp>
 #include <mtlx/balancing/equal_weights.hpp>
+#include <mtlx/balancing/excess_risk.hpp>
+#include <mtlx/balancing/fair_grad.hpp>
+#include <mtlx/balancing/famo.hpp>
+#include <mtlx/balancing/fixed_weights.hpp>
+#include <mtlx/balancing/geometric_mean.hpp>
+#include <mtlx/balancing/go4_align.hpp>
+#include <mtlx/balancing/grad_drop.hpp>
+#include <mtlx/balancing/grad_norm.hpp>
+#include <mtlx/balancing/grad_vac.hpp>
+#include <mtlx/balancing/imtl_g.hpp>
+#include <mtlx/balancing/imtl_l.hpp>
+#include <mtlx/balancing/log_loss.hpp>
+#include <mtlx/balancing/mgda.hpp>
+#include <mtlx/balancing/mo_co.hpp>
+#include <mtlx/balancing/mo_do.hpp>
+#include <mtlx/balancing/nash_mtl.hpp>
+#include <mtlx/balancing/on_representation.hpp>
 #include <mtlx/balancing/pc_grad.hpp>
+#include <mtlx/balancing/per_layer.hpp>
+#include <mtlx/balancing/random_weights.hpp>
+#include <mtlx/balancing/sdm_grad.hpp>
+#include <mtlx/balancing/smooth_tchebycheff.hpp>
+#include <mtlx/balancing/sparse_training.hpp>
+#include <mtlx/balancing/uncertainty.hpp>
+#include <mtlx/balancing/up_grad.hpp>
+#include <mtlx/balancing/weighted.hpp>
 #include <mtlx/core/version.hpp>
 #include <mtlx/data/augmentation.hpp>
 #include <mtlx/data/data_set.hpp>
@@ -47,7 +79,8 @@
 #include <mtlx/optim/sgd.hpp>
 #include <mtlx/sharing/hard.hpp>
 #include <mtlx/sharing/single.hpp>
-#include <mtlx/study/results.hpp>
+#include <mtlx/study/compare.hpp>
+#include <mtlx/training/conflicts.hpp>
 #include <mtlx/training/extract.hpp>
 #include <mtlx/training/history.hpp>
 #include <mtlx/training/multi_task.hpp>
