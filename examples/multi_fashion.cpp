@@ -72,8 +72,7 @@ study::Study compare(const Settings& s, typename Backend::Options where, int job
   study::Progress progress;
   study::Options options{.title = "Multi-Fashion: a network for each task, or one for both"};
   options.seeds = s.seeds, options.epochs = s.epochs, options.batch_size = 256, options.jobs = jobs;
-  options.splits.normalise = true;
-  options.directory = s.keep, options.observer = &progress;
+  options.splits.normalise = true, options.directory = s.keep, options.observer = &progress;
   return study::compare(
       {.name = "Multi-Fashion", .train = &data.train, .test = &data.test, .validation = &data.validation}, options,
       candidate.template operator()<Model<sharing::Single<Trunk>, Backend>>("single-task"),
