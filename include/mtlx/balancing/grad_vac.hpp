@@ -42,12 +42,7 @@ struct GradVac {
         along[k] = problem.g(i, k);
       }
       c[i] = 1;
-      std::size_t others = 0;
-      for (std::size_t j = 0; j < tasks; ++j)
-        if (j != i) order[others++] = j;
-      random.shuffle(std::span(order.data(), others));
-      for (std::size_t o = 0; o < others; ++o) {
-        const std::size_t j = order[o];
+      for (const std::size_t j : detail::others_at_random(i, tasks, random, order)) {
         const double squared = detail::dot(c.data(), along.data(), tasks);
         if (!(squared > 0) || !(problem.g(j, j) > 0)) continue;  // a gradient of zeros has no angle
         const double v = std::sqrt(squared), g = std::sqrt(problem.g(j, j));

@@ -9,6 +9,7 @@
 #include <array>
 #include <mtlx/balancing/balancer.hpp>
 #include <mtlx/balancing/laws.hpp>
+#include <mtlx/balancing/per_task.hpp>
 
 namespace mtlx::balancing {
 
@@ -29,12 +30,7 @@ struct PcGrad {
     for (std::size_t i = 0; i < tasks; ++i) {
       std::fill_n(c.begin(), tasks, 0.0);
       c[i] = 1;
-      std::size_t others = 0;
-      for (std::size_t j = 0; j < tasks; ++j)
-        if (j != i) order[others++] = j;
-      random.shuffle(std::span(order.data(), others));
-      for (std::size_t o = 0; o < others; ++o) {
-        const std::size_t j = order[o];
+      for (const std::size_t j : detail::others_at_random(i, tasks, random, order)) {
         double inner = 0;
         for (std::size_t k = 0; k < tasks; ++k) inner += problem.g(j, k) * c[k];
         // A zero gradient conflicts with nobody, but rounding may say so.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the balancers that go by losses share: numbers of tasks, their softmax, and Adam for what such a balancer trains.
+// What balancers share: numbers of tasks, the order in which others are visited, softmax, and Adam for what a balancer trains.
 #pragma once
 
 #include <algorithm>
@@ -31,6 +31,16 @@ inline constexpr double least_loss = 1e-30;
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_no_loss(std::string_view method) {
   fail(method, ": it goes by the losses too, and none are given");
+}
+
+/// The tasks but `task` of the first `tasks`, in random order; they lie in `order`.
+inline std::span<const std::size_t> others_at_random(std::size_t task, std::size_t tasks, Random& random,
+                                                     std::array<std::size_t, TaskSet::capacity>& order) {
+  std::size_t others = 0;
+  for (std::size_t j = 0; j < tasks; ++j)
+    if (j != task) order[others++] = j;
+  random.shuffle(std::span(order.data(), others));
+  return {order.data(), others};
 }
 
 // to = (f_i <g_i, g_j> f_j) of some of the problem's rows.
