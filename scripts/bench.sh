@@ -28,7 +28,8 @@
 #                         squared error
 #   predict_1             LeNet28 on one sample; ours gives probabilities, the peers scores (less work)
 #   odd_lenet             3 channels, batch 50;   odd_mlp, odd_mlp_pcgrad: 37 inputs, batch 50
-# mlp_lookahead, mlp_first_order and mlp_masked_* wait for the parts that they need.
+#   mlp_masked_9          nine tasks a step, each with its own mask over the trunk; mlp_masked_1: one task a step
+# mlp_lookahead and mlp_first_order wait for the parts that they need.
 #
 # The share of the peak counts the multiply-adds of dense layers and convolutions as two operations each: forward, and
 # backward to the weights and, but for the first layer, to the inputs; with PCGrad the shared layers backward once a

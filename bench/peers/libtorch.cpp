@@ -109,9 +109,29 @@ struct Mlp : Net {
     return torch::binary_cross_entropy_with_logits(output, target);
   }
   Tensor target(const Tensor& rows) const override { return rows.clone(); }
+  // Tasks `first` to `last`, each with its own mask over the trunk; half of the weights, as ours.cpp has it.
+  std::vector<Tensor> masked_losses(const Tensor& x, const std::vector<Tensor>& y, std::size_t first,
+                                    std::size_t last) {
+    for (std::size_t t = masks_.size() / 2; t < heads; ++t)
+      for (std::size_t i = 0; i < 2; ++i) {
+        const Tensor place = 31 * torch::arange(weight(i).size(0)).unsqueeze(1) +
+                             17 * torch::arange(weight(i).size(1)) + 7 * static_cast<std::int64_t>(t);
+        masks_.push_back(torch::floor_divide(place, 2).remainder(2).eq(0).to(torch::kFloat));
+      }
+    std::vector<Tensor> each;
+    for (std::size_t t = first; t < last; ++t) {
+      Tensor h = x;
+      for (std::size_t i = 0; i < 2; ++i) h = torch::relu(torch::linear(h, weight(i) * masks_[2 * t + i], bias(i)));
+      each.push_back(loss(dense(h, 2 + t), y[t]));
+    }
+    return each;
+  }
   Tensor random_targets(std::int64_t samples) const override {
     return torch::randint(0, 2, {9, samples, 1}).to(torch::kFloat);
   }
+
+ private:
+  std::vector<Tensor> masks_;
 };
 
 struct SuperResolution : Net {
@@ -218,7 +238,8 @@ class Workload {
     if (name == "lenet_b64" || name == "predict_1") net_ = std::make_unique<LeNet>(64, 1);
     if (name == "lenet_b256") net_ = std::make_unique<LeNet>(256, 1);
     if (name == "odd_lenet") net_ = std::make_unique<LeNet>(50, 3);
-    if (name == "mlp_plain" || name == "mlp_pcgrad") net_ = std::make_unique<Mlp>(128, 64);
+    if (name == "mlp_plain" || name == "mlp_pcgrad" || name.starts_with("mlp_masked"))
+      net_ = std::make_unique<Mlp>(128, 64);
     if (name == "odd_mlp" || name == "odd_mlp_pcgrad") net_ = std::make_unique<Mlp>(50, 37);
     if (name == "sr_cnn") net_ = std::make_unique<SuperResolution>();
     if (!net_) throw std::runtime_error("no workload " + name);
@@ -275,7 +296,9 @@ class Workload {
       list(text, torch::mm(all, all.t()).flatten());
     } else {
       std::vector<Tensor> each;
-      for (std::size_t i = 0; i < check_steps; ++i) each.push_back(step(i));
+      // In turns, Adam moves here what the step's task doesn't own.
+      const std::size_t steps = name_ == "mlp_masked_1" ? 1 : check_steps;
+      for (std::size_t i = 0; i < steps; ++i) each.push_back(step(i));
       text << "{\"losses\": ";
       list(text, torch::stack(each));
     }
@@ -324,7 +347,14 @@ class Workload {
 
   Tensor step(std::size_t i) {
     adam_->drop_gradients();
-    const std::vector<Tensor> losses = net_->losses(x_[i], y_[i]);
+    std::vector<Tensor> losses;
+    if (name_.starts_with("mlp_masked")) {
+      const bool turns = name_.ends_with("1");
+      losses = static_cast<Mlp&>(*net_).masked_losses(x_[i], y_[i], turns ? i % batches : 0,
+                                                      turns ? i % batches + 1 : net_->heads);
+    } else {
+      losses = net_->losses(x_[i], y_[i]);
+    }
     if (pcgrad_) {
       balancer_->backward(losses);
       adam_->step();

@@ -20,6 +20,8 @@
 #include <iostream>
 #include <memory>
 #include <mtlx/mtlx.hpp>
+#include <mtlx/sharing/given_masks.hpp>
+#include <mtlx/sharing/sparse.hpp>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -34,6 +36,7 @@ constexpr std::size_t batches = 4, check_steps = 5;
 using LeNet = nn::Sequential<nn::Conv2d<10, 5>, nn::MaxPool2d<2>, nn::Relu, nn::Conv2d<20, 5>, nn::MaxPool2d<2>,
                              nn::Relu, nn::Dense<50>, nn::Relu>;
 using Mlp = nn::Sequential<nn::Dense<128>, nn::Relu, nn::Dense<128>, nn::Relu>;
+using Masked = sharing::Sparse<Mlp, sharing::GivenMasks>;
 using Enlarge = nn::Sequential<nn::Conv2d<64, 3, 1, 1>, nn::Relu, nn::Conv2d<32, 3, 1, 1>, nn::Relu>;
 using Pair = Tasks<Classification<"left", 10>, Classification<"right", 10>>;
 using Nine =
@@ -71,8 +74,14 @@ std::vector<float> random_targets(std::size_t samples, Random& random) {
   return numbers;
 }
 
+// With `turns`, a batch of so many samples has labels of one task, and the tasks take turns.
 template <class Task>
-data::Targets targets(const std::vector<float>& numbers) {
+data::Targets targets(const std::vector<float>& numbers, std::size_t task, std::size_t turns) {
+  if (turns > 0) {
+    std::vector<std::uint8_t> present(numbers.size());
+    for (std::size_t i = 0; i < present.size(); ++i) present[i] = i / turns % batches == task ? 1 : 0;
+    return data::Targets::values(Task::outputs, numbers, present);
+  }
   if constexpr (Task::meaning == nn::Meaning::classes)
     return data::Targets::classes(std::vector<int>(numbers.begin(), numbers.end()));
   else
@@ -86,7 +95,7 @@ struct Samples {
 };
 
 template <class... Task>
-Samples generated(Shape shape, std::size_t count, Tasks<Task...>) {
+Samples generated(Shape shape, std::size_t count, Tasks<Task...>, std::size_t turns = 0) {
   Random random(1, Purpose::user);
   Samples s;
   s.x.resize(count * shape.size());
@@ -94,7 +103,7 @@ Samples generated(Shape shape, std::size_t count, Tasks<Task...>) {
   (s.y.push_back(random_targets<Task>(count, random)), ...);
   std::size_t t = 0;
   std::vector<data::Column> columns;
-  (columns.push_back({std::string(Task::name.view()), targets<Task>(s.y[t++])}), ...);
+  ((columns.push_back({std::string(Task::name.view()), targets<Task>(s.y[t], t, turns)}), ++t), ...);
   s.set = {data::Inputs(shape, s.x), std::move(columns)};
   return s;
 }
@@ -125,13 +134,33 @@ struct Losses : training::Observer {
   }
 };
 
-template <class In, class TaskList, std::size_t batch, class... Policies>
+// Half of the weights are each task's, by a rule that the peers know too.
+template <class Model>
+void give_masks(Model& model) {
+  if constexpr (requires { model.masks(); }) {
+    sharing::Masks masks = model.masks();
+    for (const sharing::MaskBlock& block : masks.blocks) {
+      if (!block.prunable()) continue;
+      const auto outputs = static_cast<std::size_t>(block.parameter.shape[1]);  // a Dense layer's weight is turned
+      for (std::size_t k = 0; k < block.parameter.size(); ++k) {
+        masks.owners[block.offset + k] = TaskSet();
+        for (std::size_t t = 0; t < masks.tasks.size(); ++t)
+          if ((31 * (k % outputs) + 17 * (k / outputs) + 7 * t) / 2 % 2 == 0)
+            masks.owners[block.offset + k] = masks.owners[block.offset + k].with(t);
+      }
+    }
+    model.set_masks(masks);
+  }
+}
+
+template <class In, class TaskList, std::size_t batch, std::size_t turns, class... Policies>
 class Training final : public Workload {
   using Model = MultiTask<In, TaskList, Policies...>;
 
  public:
   explicit Training(int threads) : model_({.backend = {.threads = threads}}) {
-    set_ = generated(In::shape, batches * batch, TaskList{}).set;
+    set_ = generated(In::shape, batches * batch, TaskList{}, turns).set;
+    give_masks(model_);
   }
 
   double microseconds(std::size_t steps) override {
@@ -143,13 +172,14 @@ class Training final : public Workload {
   }
 
   std::string check(const std::string& folder) override {
-    const Samples s = generated(In::shape, check_steps * batch, TaskList{});
+    const Samples s = generated(In::shape, check_steps * batch, TaskList{}, turns);
     model_.save_weights(folder + "/weights.safetensors");
     write(folder + "/inputs.f32", s.x);
     write(folder + "/targets.f32", {});
     for (const std::vector<float>& task : s.y) write(folder + "/targets.f32", task, std::ios::app);
     Losses losses;
     model_.fit(s.set, {.batch_size = batch, .shuffle = false, .observers = {&losses}});
+    if (turns > 0) losses.sums.resize(1);  // the peers move what a step's task doesn't own
     return losses.gram.empty() ? list("losses", losses.sums) : list("gram", losses.gram);
   }
 
@@ -167,7 +197,9 @@ class Training final : public Workload {
         training::PickOr<Kind::balancer, balancing::EqualWeights, Policies...>::needs == balancing::Needs::gradients;
     const double times = gradients ? static_cast<double>(TaskList::count) : 1;
     const double products = gradients ? shared + times * (2 * shared - first) + 3 * own : 3 * (shared + own) - first;
-    return {batch, model_.parameter_count(), 2 * products * static_cast<double>(batch)};
+    // Under masks a task has passes of its own, which `summary` counts; in turns there is one a step.
+    const double part = turns > 0 ? 1.0 / static_cast<double>(TaskList::count) : 1;
+    return {batch, model_.parameter_count(), 2 * products * part * static_cast<double>(batch)};
   }
 
  private:
@@ -220,17 +252,19 @@ std::unique_ptr<Workload> make(const std::string& name, int threads) {
   using Image = Input<1, 28, 28>;
   using Colour = Input<3, 28, 28>;
   const auto is = [&](std::string_view one) { return name == one; };
-  if (is("lenet_b64")) return std::make_unique<Training<Image, Pair, 64, sharing::Hard<LeNet>>>(threads);
-  if (is("lenet_b256")) return std::make_unique<Training<Image, Pair, 256, sharing::Hard<LeNet>>>(threads);
-  if (is("odd_lenet")) return std::make_unique<Training<Colour, Pair, 50, sharing::Hard<LeNet>>>(threads);
-  if (is("mlp_plain")) return std::make_unique<Training<Input<64>, Nine, 128, sharing::Hard<Mlp>>>(threads);
-  if (is("odd_mlp")) return std::make_unique<Training<Input<37>, Nine, 50, sharing::Hard<Mlp>>>(threads);
+  if (is("lenet_b64")) return std::make_unique<Training<Image, Pair, 64, 0, sharing::Hard<LeNet>>>(threads);
+  if (is("lenet_b256")) return std::make_unique<Training<Image, Pair, 256, 0, sharing::Hard<LeNet>>>(threads);
+  if (is("odd_lenet")) return std::make_unique<Training<Colour, Pair, 50, 0, sharing::Hard<LeNet>>>(threads);
+  if (is("mlp_plain")) return std::make_unique<Training<Input<64>, Nine, 128, 0, sharing::Hard<Mlp>>>(threads);
+  if (is("odd_mlp")) return std::make_unique<Training<Input<37>, Nine, 50, 0, sharing::Hard<Mlp>>>(threads);
   if (is("mlp_pcgrad") || is("mlp_pcgrad_libmtl"))
-    return std::make_unique<Training<Input<64>, Nine, 128, sharing::Hard<Mlp>, balancing::PcGrad>>(threads);
+    return std::make_unique<Training<Input<64>, Nine, 128, 0, sharing::Hard<Mlp>, balancing::PcGrad>>(threads);
   if (is("odd_mlp_pcgrad"))
-    return std::make_unique<Training<Input<37>, Nine, 50, sharing::Hard<Mlp>, balancing::PcGrad>>(threads);
+    return std::make_unique<Training<Input<37>, Nine, 50, 0, sharing::Hard<Mlp>, balancing::PcGrad>>(threads);
+  if (is("mlp_masked_1")) return std::make_unique<Training<Input<64>, Nine, 128, 128, Masked>>(threads);
+  if (is("mlp_masked_9")) return std::make_unique<Training<Input<64>, Nine, 128, 0, Masked>>(threads);
   if (is("sr_cnn"))
-    return std::make_unique<Training<Input<1, 48, 48>, Picture, 16, sharing::Hard<Enlarge, ToPicture>>>(threads);
+    return std::make_unique<Training<Input<1, 48, 48>, Picture, 16, 0, sharing::Hard<Enlarge, ToPicture>>>(threads);
   if (is("predict_1")) return std::make_unique<Prediction>(threads);
   fail("no workload ", name);
 }

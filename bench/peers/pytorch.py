@@ -62,6 +62,13 @@ class LeNet(nn.Module):
         return torch.randint(10, (2, samples, 1)).float()
 
 
+def mask(weight, task):
+    """half of the weights, as ours.cpp has it"""
+    outputs, inputs = weight.shape
+    place = 31 * torch.arange(outputs)[:, None] + 17 * torch.arange(inputs) + 7 * task
+    return (place // 2 % 2 == 0).float()
+
+
 class Mlp(nn.Module):
     names = [f"{layer}.{kind}" for layer in ("trunk.0", "trunk.2", *map(str, range(TASKS)))
              for kind in ("weight", "bias")]
@@ -77,6 +84,17 @@ class Mlp(nn.Module):
     def forward(self, x):
         shared = self.trunk(x)
         return self.head(shared) if self.fused else [head(shared) for head in self.head]
+
+    def masked_losses(self, x, y, tasks):
+        if not hasattr(self, "masks"):
+            self.masks = [[mask(self.trunk[layer].weight, t) for layer in (0, 2)] for t in range(TASKS)]
+        losses = []
+        for t in tasks:
+            hidden = x
+            for layer, on in zip((self.trunk[0], self.trunk[2]), self.masks[t]):
+                hidden = functional.relu(functional.linear(hidden, layer.weight * on, layer.bias))
+            losses.append(functional.binary_cross_entropy_with_logits(self.head[t](hidden), y[t]))
+        return losses
 
     def losses(self, x, y):
         if self.fused:
@@ -128,6 +146,8 @@ WORKLOADS = {
     "mlp_plain": (lambda fused: Mlp(64, fused), 128, "plain"),
     "mlp_pcgrad": (lambda fused: Mlp(64, fused), 128, "gram"),
     "mlp_pcgrad_libmtl": (lambda fused: Mlp(64, fused), 128, "projections"),
+    "mlp_masked_1": (lambda fused: Mlp(64, fused), 128, "turns"),
+    "mlp_masked_9": (lambda fused: Mlp(64, fused), 128, "masked"),
     "odd_mlp": (lambda fused: Mlp(37, fused), 50, "plain"),
     "odd_mlp_pcgrad": (lambda fused: Mlp(37, fused), 50, "gram"),
     "sr_cnn": (lambda fused: SuperResolution(), 16, "plain"),
@@ -138,7 +158,7 @@ WORKLOADS = {
 def settings(name):
     if name == "predict_1":
         return {"pytorch": ["eager", "last"], "pytorch_compiled": ["compiled"], "pytorch_frozen": ["frozen"]}
-    if WORKLOADS[name][2] == "projections":
+    if WORKLOADS[name][2] in ("projections", "turns", "masked"):
         return {"pytorch": ["foreach", "fused"]}
     if WORKLOADS[name][2] == "gram":
         return {"pytorch": ["foreach", "fused"], "pytorch_fused_head_batched": ["heads.batched.fused"]}
@@ -177,7 +197,8 @@ class Workload:
         samples = BATCHES * self.batch
         self.data(torch.randn(samples, *self.model.shape), self.model.random_targets(samples))
         self.step = {"plain": self.plain, "gram": self.batched if "batched" in self.words else self.gram,
-                     "projections": self.projections, "predict": None}[self.kind]
+                     "projections": self.projections, "turns": self.turns, "masked": self.masked,
+                     "predict": None}[self.kind]
         self.predictor = self.model
         if self.kind == "predict" and compiled:
             self.predictor = torch.compile(self.model, dynamic=False)
@@ -202,6 +223,7 @@ class Workload:
                 return (time.perf_counter() - begin) / steps * 1e6
         begin = time.perf_counter()
         for i in range(steps):
+            self.turn = i % BATCHES
             self.step(self.x[i % BATCHES], self.y[i % BATCHES])
         return (time.perf_counter() - begin) / steps * 1e6
 
@@ -211,6 +233,17 @@ class Workload:
         self.adam.step()
         self.adam.zero_grad(set_to_none=True)
         return loss.detach()
+
+    # Each task with its own mask over the trunk: all in a step, or one.
+    def masked(self, x, y, tasks=range(TASKS)):
+        loss = functools.reduce(operator.add, self.model.masked_losses(x, y, tasks))
+        loss.backward()
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+        return loss.detach()
+
+    def turns(self, x, y):
+        return self.masked(x, y, [self.turn])
 
     # PCGrad with Gram matrix: one task's gradient after another, the projections on their inner products alone.
     def rows(self, x, y):
@@ -328,8 +361,13 @@ def check(what, folder):
         with torch.inference_mode():
             outputs = workload.predictor(workload.one)
             return {"outputs": [number for output in outputs for number in output.softmax(1)[0].tolist()]}
-    if workload.kind == "plain":
-        return {"losses": [workload.plain(workload.x[i], workload.y[i]).item() for i in range(CHECK_STEPS)]}
+    if workload.kind in ("plain", "turns", "masked"):
+        losses = []
+        # In turns, Adam moves here what the step's task doesn't own.
+        for i in range(1 if workload.kind == "turns" else CHECK_STEPS):
+            workload.turn = i % BATCHES
+            losses.append(workload.step(workload.x[i], workload.y[i]).item())
+        return {"losses": losses}
     first = workload.x[0], workload.y[0]
     if workload.kind == "projections":
         rows = workload.flat_rows(*first)

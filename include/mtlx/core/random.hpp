@@ -39,7 +39,8 @@ enum class Purpose : std::uint32_t {
   split,
   build,
   user,
-  augment
+  augment,
+  mask
 };
 
 /// A number in [0, 1) with 24 bits from a random word: exact in float.

@@ -84,6 +84,19 @@ auto rule(const P& policy, const Now& now, const PolicyState<P>& state)
     return policy.rule(now);
 }
 
+/// The learning rate that an optimizer, maybe within wrappers, has at that time; 1 if it has none.
+template <class P>
+double learning_rate(const P& policy, const Now& now, const PolicyState<P>& state) {
+  if constexpr (requires { policy.scheduled_rate(now, state); })
+    return policy.scheduled_rate(now, state);
+  else if constexpr (requires { policy.learning_rate; })
+    return static_cast<double>(policy.learning_rate);
+  else if constexpr (requires { learning_rate(policy.optimizer, now, state); })
+    return learning_rate(policy.optimizer, now, state);
+  else
+    return 1;
+}
+
 /// Tells a policy that remembers the loss of an epoch.
 template <class P>
 void observe(const P& policy, PolicyState<P>& state, double loss) {

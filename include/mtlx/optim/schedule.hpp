@@ -288,6 +288,9 @@ struct Scheduled {
     optim::observe(schedule, state.schedule, loss);
   }
 
+  double scheduled_rate(const Now& now, const State& state) const {
+    return optim::rate(schedule, now, state.schedule) * optim::learning_rate(optimizer, now, state.optimizer);
+  }
   auto rule(const Now& now, const State& state) const {
     O scaled = optimizer;
     detail::scale_learning_rate(scaled, optim::rate(schedule, now, state.schedule));

@@ -87,8 +87,13 @@ struct Hard {
 
     template <class S>
     static void forward(const NetworkPass<S>& pass) {
+      forward_with(pass, pass.parameters);
+    }
+    // With the trunk's parameters from elsewhere.
+    template <class S>
+    static void forward_with(const NetworkPass<S>& pass, const typename S::Scalar* trunk) {
       const auto m = pass.memory;
-      nn::forward<Trunk, In>(nn::Forward<S>{pass.parameters, m.at(input), m.at(plan.hidden), m.at(plan.trunk_saved),
+      nn::forward<Trunk, In>(nn::Forward<S>{trunk, m.at(input), m.at(plan.hidden), m.at(plan.trunk_saved),
                                             pass.draws.child(0), pass.training});
       detail::for_each_task<tasks>(pass.tasks, [&]<std::size_t t>() {
         nn::forward<HeadAt<t>, hidden>(nn::Forward<S>{pass.parameters + segments[t + 1].offset, m.at(plan.hidden),
@@ -121,15 +126,19 @@ struct Hard {
 
     template <class S>
     static void backward_from_representation(const NetworkPass<S>& pass, const Gradients<S>& to) {
+      backward_with(pass, pass.parameters, tasks > 1 ? to.shared : to.own);
+    }
+    template <class S>
+    static void backward_with(const NetworkPass<S>& pass, const typename S::Scalar* trunk, typename S::Scalar* to) {
       const auto m = pass.memory;
       if constexpr (trunk_parameters > 0)
-        nn::backward<Trunk, In, false>(nn::Backward<S>{pass.parameters,
+        nn::backward<Trunk, In, false>(nn::Backward<S>{trunk,
                                                        m.at(input),
                                                        m.at(plan.hidden),
                                                        m.at(plan.trunk_saved),
                                                        m.at(plan.hidden_gradient),
                                                        {},
-                                                       tasks > 1 ? to.shared : to.own,
+                                                       to,
                                                        m.at(plan.scratch),
                                                        pass.draws.child(0),
                                                        pass.training});

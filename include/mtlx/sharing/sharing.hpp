@@ -29,6 +29,25 @@
 //   template <class S> static void backward_from_representation(const NetworkPass<S>&, gradients);  goes on from it
 // One after the other they are backward; the second needs what forward left with any tasks, or with none.
 //
+// A strategy is also an aggregate of hyper-parameters, `{.sharing = {...}}` of the model's options; its network then says
+//   using Strategy = ...;                                the policy; without it there is nothing to ask it
+// and the policy may have
+//   void validate() const;                               throws `Error` if an option is out of range
+//   template <class Network> double penalty(std::span<const S> parameters, TaskSet present) const;
+//   template <class Network> void regularise(std::span<const S> parameters, TaskSet present, std::span<S> gradient) const;
+//                                                        what is added to the losses of a step with these tasks, and
+//                                                        adds its gradient; both spans are the whole vector
+//   template <class Network> void project(std::span<S> parameters, TaskSet present, double learning_rate) const;
+//                                                        changes the parameters after an update (a proximal step)
+// regularise and project leave alone what no present task owns.
+//
+// Optional, for masks (see sharing/masks.hpp):
+//   static constexpr bool masked = true;                 a task's pass reads the shared parameters at
+//                                                        pass.shared_of<Network>(t); `shared` segments come first, and
+//                                                        backward gives the gradient there, as if there was no mask;
+//                                                        passes that go backward have one task
+//   using Rule = ...;  Rule rule;                        of the policy: where masks come from
+//
 // Laws: only the segments of present tasks are read or added to; the gradient of a set is the sum of its tasks'.
 #pragma once
 
@@ -50,6 +69,12 @@
 
 namespace mtlx::sharing {
 
+/// Where training stands: epochs that are over, with the fraction, and those planned in all. 0 of 0 elsewhere.
+struct Time {
+  double epoch = 0;
+  double epochs = 0;
+};
+
 /// One pass of a network over one slice.
 template <class S>
 struct NetworkPass {
@@ -58,6 +83,14 @@ struct NetworkPass {
   TaskSet tasks;
   backend::Draws draws;
   bool training;
+  Time time{};
+  const typename S::Scalar* masked = nullptr;  ///< each task's shared parameters under its mask : (tasks, shared)
+
+  /// The shared parameters as task t sees them.
+  template <class Network>
+  const typename S::Scalar* shared_of(std::size_t t) const {
+    return masked + t * Network::shared;
+  }
 };
 
 /// Where a backward pass adds gradients; both are indexed as the flat parameter vector.
@@ -80,11 +113,36 @@ struct Head {
   using Layer = Layers;
 };
 
+/// The options of a strategy that has none.
+struct NoOptions {};
+
+namespace detail {
+
+template <class Network>
+struct StrategyOf {
+  using type = NoOptions;
+};
+template <class Network>
+  requires requires { typename Network::Strategy; }
+struct StrategyOf<Network> {
+  using type = typename Network::Strategy;
+};
+
+}  // namespace detail
+
+/// The policy that a network belongs to, or an empty type if the network does not name it.
+template <class Network>
+using StrategyOf = typename detail::StrategyOf<Network>::type;
+
+/// Whether each task sees the shared parameters through a mask of its own.
+template <class Network>
+inline constexpr bool masked = requires { requires Network::masked; };
+
 namespace detail {
 
 /// Calls function.operator()<i>() for every i below count that is in the set.
 template <std::size_t count, class Function>
-void for_each_task(TaskSet set, Function&& function) {
+constexpr void for_each_task(TaskSet set, Function&& function) {
   [&]<std::size_t... i>(std::index_sequence<i...>) {
     ((set.has(i) ? function.template operator()<i>() : void()), ...);
   }(std::make_index_sequence<count>{});
@@ -104,40 +162,48 @@ struct HeadOf<Task, First, Rest...> {
 template <class Task, class... Heads>
 using HeadLayer = typename HeadOf<Task, Heads...>::type;
 
+/// Checks that every head is for a task, and that none is doubled.
+template <class TaskList, class... Heads>
+consteval bool check_head_names() {
+  constexpr bool known = ((TaskList::index(Heads::name.view()) < TaskList::count) && ...);
+  static_assert(known, "mtlx: a head is given for a task that the model does not have");
+  if constexpr (known) {
+    constexpr bool single = [] {
+      std::array<int, TaskList::count> heads{};
+      ((++heads[TaskList::index(Heads::name.view())]), ...);
+      for (const int n : heads)
+        if (n > 1) return false;
+      return true;
+    }();
+    static_assert(single, "mtlx: two heads are given for one task");
+    return single;
+  }
+  return false;
+}
+
+/// Checks that a task's head fits the shape `From` before it.
+template <Shape From, class Task, class... Heads>
+consteval bool check_head() {
+  using Layer = HeadLayer<Task, Heads...>;
+  if constexpr (!nn::check<Layer, From>()) {
+    return false;
+  } else {
+    constexpr bool matches = Layer::output(From).size() == static_cast<std::size_t>(Task::outputs);
+    static_assert(matches, "mtlx: a head must put out as many numbers as its task has outputs");
+    return matches;
+  }
+}
+
 /// Checks that every head is for a task, that none is doubled, and that each fits the shape `From` before it.
 template <Shape From, class TaskList, class... Heads>
 struct HeadCheck {
   static consteval bool run() {
-    constexpr bool known = ((TaskList::index(Heads::name.view()) < TaskList::count) && ...);
-    static_assert(known, "mtlx: a head is given for a task that the model does not have");
-    if constexpr (known) {
-      constexpr bool single = [] {
-        std::array<int, TaskList::count> heads{};
-        ((++heads[TaskList::index(Heads::name.view())]), ...);
-        for (const int n : heads)
-          if (n > 1) return false;
-        return true;
-      }();
-      static_assert(single, "mtlx: two heads are given for one task");
-      if constexpr (single)
-        return [&]<std::size_t... i>(std::index_sequence<i...>) {
-          return (fits<typename TaskList::template At<i>>() && ...);
-        }(std::make_index_sequence<TaskList::count>{});
-    }
-    return false;
-  }
-
- private:
-  template <class Task>
-  static consteval bool fits() {
-    using Layer = HeadLayer<Task, Heads...>;
-    if constexpr (!nn::check<Layer, From>()) {
+    if constexpr (check_head_names<TaskList, Heads...>())
+      return [&]<std::size_t... i>(std::index_sequence<i...>) {
+        return (check_head<From, typename TaskList::template At<i>, Heads...>() && ...);
+      }(std::make_index_sequence<TaskList::count>{});
+    else
       return false;
-    } else {
-      constexpr bool matches = Layer::output(From).size() == static_cast<std::size_t>(Task::outputs);
-      static_assert(matches, "mtlx: a head must put out as many numbers as its task has outputs");
-      return matches;
-    }
   }
 };
 

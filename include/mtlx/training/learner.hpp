@@ -45,18 +45,18 @@ template <class Net, class... Task, class Balancing, class Optimizing, class Bac
 class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     : public LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, typename Back::Scalar> {
   using Base = LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, typename Back::Scalar>;
+  using Base::in_rows, Base::gram_, Base::losses_, Base::masked, Base::masks, Base::on_representation, Base::remembers,
+      Base::states, Base::one_block;
   using Base::ask_balancer, Base::check_losses, Base::count_labels, Base::for_each_present, Base::step_draws;
   using Base::balancer_, Base::balancer_states_, Base::batch_samples_, Base::batches, Base::blocks_, Base::counts_;
   using Base::gradients, Base::layout, Base::outputs_of, Base::slot_size, Base::target_count, Base::tasks;
-  using Base::gram_, Base::losses_, Base::masks, Base::on_representation, Base::remembers, Base::states,
-      Base::one_block;
   using Base::members_, Base::optimizer_, Base::optimizer_state_, Base::parameters_, Base::present_, Base::scale_;
   using Base::seed_, Base::segment_steps_, Base::state_, Base::steps_, Base::stream_, Base::weights_;
 
   using typename Base::Core;
 
   // Per-task gradients fill a buffer of `tasks` rows a slot: two slots, where plain ones can afford eight.
-  static constexpr std::size_t most_slots = gradients && !on_representation ? 2 : 8;
+  static constexpr std::size_t most_slots = in_rows ? 2 : 8;
   // What one job of a reduction or update covers: large enough to be worth a thread.
   static constexpr std::size_t chunk = 8192;
   // Runs of columns whose Gram matrices are found side by side.
@@ -84,14 +84,17 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
                               Augmentation<Scalar> augment = {}) {
     augment_ = augment;
     this->epoch_ = where.epoch;
-    if constexpr (masks)
-      if (steps_ == 0) this->choose_moving();
+    this->time_ = {now.epoch, now.epochs};
     plan(backend, data, parts);
     if constexpr (on_representation) {
       row_length_ = batch_samples_ * Net::representation.size;
       if (rows_.size() < (tasks + 1) * row_length_) rows_ = Buffer<Scalar>((tasks + 1) * row_length_);
     }
     const TaskSet present = present_;
+    if constexpr (Base::holds_still)
+      if (steps_ == 0) this->begin_masks(data);
+    bool looks_only = false;
+    if constexpr (masked) looks_only = this->masking_.holds();
     const backend::Draws draws = step_draws();
     weights_.fill(0);
     if constexpr (Base::needs == balancing::Needs::losses) {
@@ -110,7 +113,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       reduce(backend);
     } else {
       reduce(backend);
-      if constexpr (masks) hold_still(backend, present);
+      if constexpr (masked)
+        look_at_masks(backend, data, present);
+      else if constexpr (masks)
+        hold_still(backend, present);
       if constexpr (gradients) balance(backend, data, present);
     }
     if constexpr (masks && on_representation) hold_still(backend, present);
@@ -127,7 +133,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
         probe->look(session);
       }
     if constexpr (balancing::Observes<Core>) this->tell_balancer();
-    update(backend, present, now);
+    if (!looks_only) update(backend, present, now);
     if constexpr (balancing::LooksBack<Core>) look_back(backend, data, draws, where);
     ++steps_;
     return where;
@@ -150,6 +156,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   [[gnu::noinline]] void predict(Back& backend, const data::Inputs& inputs, std::size_t first, std::size_t count,
                                  TaskSet set, const std::array<Scalar*, tasks>& outputs) {
     prepare(backend);
+    if constexpr (masked) cover(backend, parameters_.data(), set);
     if constexpr (requires { typename Back::FewSlice; })
       if (count <= Back::few) return predict_few<typename Back::FewSlice>(inputs, first, count, set, outputs);
     const std::size_t slices = (count + width - 1) / width;
@@ -160,7 +167,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       for (std::size_t i = 0; i < samples; ++i) inputs.copy(first + begin + i, rows_of + i * inputs.shape().size());
       const auto memory = memory_of(worker);
       Slice::load(rows_of, static_cast<int>(samples), inputs.shape().size(), memory.at(Net::input));
-      Net::template forward<Slice>({parameters_.data(), memory, set, {}, false});
+      Net::template forward<Slice>({parameters_.data(), memory, set, {}, false, {}, effective_.data()});
       for (std::size_t t = 0; t < tasks; ++t)
         if (set.has(t))
           Slice::store(memory.at(Net::output[t]), static_cast<int>(samples), outputs_of[t],
@@ -241,6 +248,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     if (memory_.size() != 0) return;
     memory_ = Buffer<Scalar>(backend.workers() * memory_stride);
     staging_ = Buffer<Scalar>(backend.workers() * staging_stride);
+    if constexpr (masked) effective_ = Buffer<Scalar>(tasks * Net::shared);
     if constexpr (remembers) chunk_sums_ = Buffer<double>(tasks * (Net::shared / chunk + 1));
   }
 
@@ -256,7 +264,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     for (std::size_t i = 0; i < count; ++i) {
       inputs.copy(first + i, staging(0));
       One::load(staging(0), 1, inputs.shape().size(), memory.at(Net::input));
-      Net::template forward<One>({parameters_.data(), memory, set, {}, false});
+      Net::template forward<One>({parameters_.data(), memory, set, {}, false, {}, effective_.data()});
       for (std::size_t t = 0; t < tasks; ++t)
         if (set.has(t)) One::store(memory.at(Net::output[t]), 1, outputs_of[t], outputs[t] + i * outputs_of[t]);
     }
@@ -284,8 +292,9 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   // Forward and, if wanted, backward over all units. Slot s does a run of neighbouring units.
   void run_slots(Back& backend, const Data& data, const Scalar* parameters, backend::Draws draws, bool learn,
                  bool training = true) {
+    if constexpr (masked) cover(backend, parameters, present_);
     backend.run(used_slots_, [&](std::size_t s, std::size_t worker) {
-      if (learn) std::fill_n(slot(s), slot_size, Scalar(0));
+      if (learn) clear_slot(s);
       slot_losses_[s].fill(0);
       for (std::size_t u = s * units_.size() / used_slots_; u < (s + 1) * units_.size() / used_slots_; ++u)
         run_unit(data, units_[u], parameters, draws, learn, training, s, worker);
@@ -302,23 +311,33 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     const auto memory = memory_of(worker);
     load(stream, unit, set, memory, staging(worker), training);
     draws.first = unit.first;
-    const sharing::NetworkPass<Slice> pass{parameters, memory, set, draws, training};
-    Net::template forward<Slice>(pass);
-    sharing::detail::for_each_task<tasks>(set, [&]<std::size_t t>() {
-      Base::template loss<Slice, t>(memory, [&] { return typename Slice::Number(static_cast<Scalar>(scale_[t])); });
-      std::array<Scalar, width> each{};
-      Slice::store(memory.at(layout.loss[t]), static_cast<int>(unit.samples.size()), 1, each.data());
-      for (std::size_t i = 0; i < unit.samples.size(); ++i) slot_losses_[s][t] += static_cast<double>(each[i]);
-    });
-    if (!learn) return;
-    if constexpr (gradients) {
+    const sharing::NetworkPass<Slice> pass{parameters, memory, set, draws, training, this->time_, effective_.data()};
+    if constexpr (masked) {
+      // A task after the other: they have the trunk's memory in turns.
       for (std::size_t t = 0; t < tasks; ++t) {
         if (!set.has(t)) continue;
         auto one = pass;
         one.tasks = TaskSet::only(t);
+        Net::template forward<Slice>(one);
+        find_losses(one.tasks, unit, memory, s);
+        if (learn) Net::template backward<Slice>(one, {slot(s) + row_offset(t, unit.batch), slot(s)});
+      }
+    } else {
+      Net::template forward<Slice>(pass);
+      find_losses(set, unit, memory, s);
+      if (learn) backward(pass, unit, s);
+    }
+  }
+
+  void backward(const sharing::NetworkPass<Slice>& pass, const Unit& unit, std::size_t s) {
+    if constexpr (gradients) {
+      for (std::size_t t = 0; t < tasks; ++t) {
+        if (!pass.tasks.has(t)) continue;
+        auto one = pass;
+        one.tasks = TaskSet::only(t);
         if constexpr (on_representation) {
           Net::template backward_to_representation<Slice>(one, {slot(s), slot(s)});
-          Slice::store(memory.at(Net::representation.gradient), static_cast<int>(unit.samples.size()),
+          Slice::store(pass.memory.at(Net::representation.gradient), static_cast<int>(unit.samples.size()),
                        Net::representation.size, rows_of(unit, t));
         } else {
           Net::template backward<Slice>(one, {slot(s) + row_offset(t, unit.batch), slot(s)});
@@ -327,6 +346,16 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     } else {
       Net::template backward<Slice>(pass, {slot(s), slot(s)});
     }
+  }
+
+  // The losses of a unit's tasks, added to a slot's, and their gradients at the outputs.
+  void find_losses(TaskSet set, const Unit& unit, typename Slice::View memory, std::size_t s) {
+    sharing::detail::for_each_task<tasks>(set, [&]<std::size_t t>() {
+      Base::template loss<Slice, t>(memory, [&] { return typename Slice::Number(static_cast<Scalar>(scale_[t])); });
+      std::array<Scalar, width> each{};
+      Slice::store(memory.at(layout.loss[t]), static_cast<int>(unit.samples.size()), 1, each.data());
+      for (std::size_t i = 0; i < unit.samples.size(); ++i) slot_losses_[s][t] += static_cast<double>(each[i]);
+    });
   }
 
   // Inputs, targets and presence of a unit into the slice's memory. Places without a sample have nothing present.
@@ -366,12 +395,80 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     }
   }
 
+  // Gradients begin at 0; under masks those that are there at all.
+  void clear_slot(std::size_t s) {
+    if constexpr (masked) {
+      std::fill_n(slot(s) + Net::shared, Net::parameters - Net::shared, Scalar(0));
+      for (std::size_t batch = 0; batch < batches; ++batch)
+        for_each_present(present_, [&](std::size_t t, std::size_t) {
+          std::fill_n(slot(s) + row_offset(t, batch), Net::shared, Scalar(0));
+        });
+    } else {
+      std::fill_n(slot(s), slot_size, Scalar(0));
+    }
+  }
+
+  // Each task's shared parameters under its mask.
+  void cover(Back& backend, const Scalar* parameters, TaskSet set) {
+    backend.run((Net::shared + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+      const std::size_t begin = job * chunk, count = std::min(chunk, Net::shared - begin);
+      for_each_present(set, [&](std::size_t t, std::size_t) {
+        this->masking_.cover(parameters, t, begin, {effective_.data() + t * Net::shared + begin, count});
+      });
+    });
+  }
+
+  // The rule sees the tasks' gradients; what it leaves of them goes into the direction, and says what moves.
+  void look_at_masks(Back& backend, const Data& data, TaskSet present) {
+    std::array<const Scalar*, tasks> rows{};
+    for_each_present(present, [&](std::size_t t, std::size_t) { rows[t] = row(t).data(); });
+    this->trained_ = this->trained_ | present;
+    this->masking_.step(this->mask_step(data, rows));
+    backend.run((Net::shared + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+      const std::size_t begin = job * chunk, count = std::min(chunk, Net::shared - begin);
+      this->choose_moving(present, begin, count);
+      const Scalar* const moves = this->moving().data() + begin;
+      Scalar* const to = slot(0) + begin;
+      std::fill_n(to, count, Scalar(0));
+      for_each_present(present, [&](std::size_t t, std::size_t) {
+        for (std::size_t batch = 0; batch < batches; ++batch) {
+          const std::span<Scalar> gradient = row(t, batch).subspan(begin, count);
+          this->masking_.mask(t, begin, gradient);
+          if constexpr (masks)
+            for (std::size_t i = 0; i < count; ++i) gradient[i] = moves[i] > 0 ? gradient[i] : Scalar(0);
+          if constexpr (!gradients) Back::axpy(1, gradient, {to, count});
+        }
+      });
+    });
+    if constexpr (masks)
+      for (std::size_t i = Net::shared; i < Net::parameters; ++i) this->moving()[i] = this->fixed()[i];
+  }
+
   // The slots' sums, added up in the first slot.
   void reduce(Back& backend) {
     if (used_slots_ < 2) return;
+    if constexpr (masked) return reduce_rows(backend);
     backend.run((slot_size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
       const std::size_t begin = job * chunk, count = std::min(chunk, slot_size - begin);
       for (std::size_t s = 1; s < used_slots_; ++s) Back::axpy(1, {slot(s) + begin, count}, {slot(0) + begin, count});
+    });
+  }
+
+  // The same without the rows of absent tasks.
+  void reduce_rows(Back& backend) {
+    backend.run((Net::parameters + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+      const std::size_t begin = job * chunk, end = std::min(begin + chunk, Net::parameters);
+      for (std::size_t s = 1; s < used_slots_; ++s) {
+        if (const std::size_t own = std::max(begin, Net::shared); own < end)
+          Back::axpy(1, {slot(s) + own, end - own}, {slot(0) + own, end - own});
+        if (begin >= Net::shared) continue;
+        const std::size_t count = std::min(end, Net::shared) - begin;
+        for (std::size_t batch = 0; batch < batches; ++batch)
+          for_each_present(present_, [&](std::size_t t, std::size_t) {
+            const std::size_t at = row_offset(t, batch) + begin;
+            Back::axpy(1, {slot(s) + at, count}, {slot(0) + at, count});
+          });
+      }
     });
   }
 
@@ -538,7 +635,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
           const auto memory = memory_of(worker);
           auto own = draws;
           own.first = unit.first;
-          const sharing::NetworkPass<Slice> pass{parameters_.data(), memory, TaskSet(), own, true};
+          const sharing::NetworkPass<Slice> pass{parameters_.data(), memory, TaskSet(), own, true, this->time_};
           load(data.streams()[unit.stream], unit, TaskSet(), memory, staging(worker), true);
           Net::template forward<Slice>(pass);
           Scalar* const deltas = staging(worker);
@@ -612,8 +709,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
 
   // A rule for what may move; what may not keeps its bits, and the optimizer's.
   template <class Rule>
-  static auto masked(const Rule& rule) {
-    if constexpr (!masks)
+  static auto held(const Rule& rule) {
+    if constexpr (!Base::holds_still)
       return rule;
     else
       return [rule](auto& p, auto gradient, auto& row) {
@@ -629,12 +726,17 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   }
 
   void update(Back& backend, TaskSet present, optim::Now now) {
+    if constexpr (requires {
+                    this->strategy_.template regularise<Net>(std::span<const Scalar>(), present, std::span<Scalar>());
+                  })
+      this->strategy_.template regularise<Net>(std::as_const(parameters_).span(), present,
+                                               std::span(slot(0), Net::parameters));
     if constexpr (optim::needs_norm<Optimizing>) now.gradient_norm = gradient_norm(backend, present);
     for (std::size_t s = 0; s < Net::segments.size(); ++s) {
       const Segment& segment = Net::segments[s];
       if (!segment.owners.meets(present)) continue;
       now.step = ++segment_steps_[s];
-      const auto rule = masked(optim::rule(optimizer_, now, optimizer_state_));
+      const auto rule = held(optim::rule(optimizer_, now, optimizer_state_));
       backend.run((segment.size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
         const std::size_t begin = segment.offset + job * chunk;
         const std::size_t count = std::min(chunk, segment.offset + segment.size - begin);
@@ -642,6 +744,9 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
                                       states > 0 ? state_.data() + begin : nullptr, Net::parameters, rule);
       });
     }
+    if constexpr (requires { this->strategy_.template project<Net>(std::span<Scalar>(), present, 0.0); })
+      this->strategy_.template project<Net>(parameters_.span(), present,
+                                            optim::learning_rate(optimizer_, now, optimizer_state_));
   }
 
   // The step's memory.
@@ -655,6 +760,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   std::array<std::array<double, gram_rows * gram_rows>, gradients ? gram_parts : 0> gram_of_{};
   std::array<double, seen_apart ? tasks * tasks : 0> seen_gram_{};
   Buffer<double> chunk_sums_;  // of what the balancer absorbs
+  Buffer<Scalar> effective_;   // what each task sees of the shared parameters : (tasks, shared), under masks
   Buffer<Scalar> rows_;        // at the representation: each task's, and the direction : (tasks + 1, samples, features)
   std::size_t row_length_ = 0;
   std::array<double, optim::needs_norm<Optimizing> ? Net::parameters / chunk + 1 : 0> chunk_squares_{};

@@ -18,8 +18,10 @@
 #include <mtlx/nn/layer.hpp>
 #include <mtlx/nn/loss.hpp>
 #include <mtlx/optim/optimizer.hpp>
+#include <mtlx/sharing/sharing.hpp>
 #include <mtlx/training/bound_data.hpp>
 #include <mtlx/training/checkpoint.hpp>
+#include <mtlx/training/masking.hpp>
 #include <mtlx/training/observer.hpp>
 #include <mtlx/training/options.hpp>
 #include <mtlx/training/sampler.hpp>
@@ -66,13 +68,18 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   static constexpr bool on_representation = balancing::on_representation<Balancing>();
   static constexpr bool remembers = balancing::Remembers<Core>;
   static constexpr bool masks = balancing::masks<Balancing>();
+  // What the sharing strategy asks for: each task under a mask of its own.
+  using Strategy = sharing::StrategyOf<Net>;
+  static constexpr bool masked = sharing::masked<Net>;
+  static constexpr bool holds_still = masks || masked;
   static constexpr bool one_block = balancing::blocks<Balancing>() == balancing::Blocks::whole;
   static constexpr std::size_t batches = balancing::batches<Core>;
   using Blocks = std::conditional_t<one_block, std::array<Segment, 1>, std::vector<Segment>>;
   // Numbers a parameter that a step changes: the optimizer's, and whether it moves at all.
-  static constexpr std::size_t states = Optimizing::states + (masks ? 1 : 0);
+  static constexpr std::size_t states = Optimizing::states + (holds_still ? 1 : 0);
   // What a slot of gradients holds: a number for each parameter, and a row for each task where they are wanted apart.
-  static constexpr std::size_t task_rows = gradients && !on_representation ? batches * tasks * Net::shared : 0;
+  static constexpr bool in_rows = (gradients || masked) && !on_representation;
+  static constexpr std::size_t task_rows = in_rows ? batches * tasks * Net::shared : 0;
   static constexpr std::size_t slot_size = Net::parameters + task_rows;
 
  public:
@@ -82,12 +89,15 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
 
   /// Draws the first parameters from the seed. `stream` tells the networks of one model apart.
   [[gnu::cold]] LearnerBase(TaskSet members, std::uint64_t seed, std::uint64_t stream, Balancing balancer,
-                            Optimizing optimizer)
+                            Optimizing optimizer, Strategy strategy = {})
       : members_(members),
         seed_(seed),
         stream_(stream),
         balancer_(balancer),
         optimizer_(optimizer),
+        strategy_(strategy),
+        masking_(strategy),
+        fixed_(masks && masked ? Net::parameters : 0),
         parameters_(Net::parameters),
         state_(states * Net::parameters),
         memory_rows_(remembers ? tasks * Net::shared : 0) {
@@ -100,6 +110,11 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   /// How many steps each segment has taken.
   std::span<const std::uint64_t> segment_steps() const { return segment_steps_; }
   TaskSet members() const { return members_; }
+  /// How many steps it has taken.
+  std::uint64_t steps() const { return steps_; }
+  /// The masks of a network that has them.
+  auto& masking() { return masking_; }
+  const auto& masking() const { return masking_; }
 
   /// One parameter of the flat vector.
   struct Placed {
@@ -144,7 +159,7 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
       const Segment& segment = Net::segments[s];
       if (segment_steps_[s] == 0) continue;
       for (std::size_t i = segment.offset; i < segment.offset + segment.size; ++i)
-        if (!masks || moving()[i] > 0) parameters_[i] = state_[i];
+        if (ever_moves(i)) parameters_[i] = state_[i];
     }
   }
 
@@ -196,15 +211,26 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
 
   // Everything that training changes, as memory.
   template <class Byte, class Self>
-  static std::array<std::span<Byte>, 7> blocks(Self& self) {
+  static auto blocks(Self& self) {
     using detail::bytes_of;
-    return {bytes_of(self.parameters_.data(), Net::parameters),
-            bytes_of(self.state_.data(), states * Net::parameters),
-            bytes_of(self.segment_steps_.data(), self.segment_steps_.size()),
-            bytes_of(&self.steps_),
-            bytes_of(self.balancer_states_.data(), self.balancer_states_.size()),
-            bytes_of(&self.optimizer_state_),
-            bytes_of(self.memory_rows_.data(), self.memory_rows_.size())};
+    const std::array<std::span<Byte>, 7> all{bytes_of(self.parameters_.data(), Net::parameters),
+                                             bytes_of(self.state_.data(), states * Net::parameters),
+                                             bytes_of(self.segment_steps_.data(), self.segment_steps_.size()),
+                                             bytes_of(&self.steps_),
+                                             bytes_of(self.balancer_states_.data(), self.balancer_states_.size()),
+                                             bytes_of(&self.optimizer_state_),
+                                             bytes_of(self.memory_rows_.data(), self.memory_rows_.size())};
+    if constexpr (!masked) {
+      return all;
+    } else {
+      std::array<std::span<Byte>, 12> more;
+      std::copy(all.begin(), all.end(), more.begin());
+      const auto masking = Masking<Net, Scalar>::template bytes<Byte>(self.masking_);
+      std::copy(masking.begin(), masking.end(), more.begin() + 7);
+      more[10] = bytes_of(self.fixed_.data(), self.fixed_.size());
+      more[11] = bytes_of(&self.trained_);
+      return more;
+    }
   }
 
   backend::Draws step_draws() const {
@@ -329,16 +355,60 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
     }
   }
 
-  // 1 for each parameter that may ever move, 0 for the others: by the weights that training begins with.
+  // 1 for each parameter that moves in this step, 0 for the others.
   std::span<Scalar> moving() { return {state_.data() + Optimizing::states * Net::parameters, Net::parameters}; }
-  [[gnu::cold]] void choose_moving() {
-    if constexpr (masks) {
+  // The same for what a balancer chose once and for all, by the weights that training begins with.
+  std::span<Scalar> fixed() { return masked ? fixed_.span() : moving(); }
+  bool ever_moves(std::size_t i) {
+    if constexpr (masks)
+      if (!(fixed()[i] > 0)) return false;
+    if constexpr (masked)
+      if (i < Net::shared) return masking_.owners()[i].meets(trained_);
+    return true;
+  }
+  // What the step's tasks don't own stays.
+  void choose_moving(TaskSet present, std::size_t begin, std::size_t count) {
+    if constexpr (masked) {
+      const std::span<Scalar> to = moving().subspan(begin, count);
+      masking_.note_moving(present, begin, to);
+      if constexpr (masks)
+        for (std::size_t i = 0; i < count; ++i) to[i] *= fixed()[begin + i];
+    }
+  }
+  // What a mask rule is shown of a step.
+  sharing::MaskStep<Scalar> mask_step(const Data& data, std::span<const Scalar* const> of) {
+    if (data_seen_ != data.id()) {
+      data_seen_ = data.id();
+      labelled_ = members_ & data.labelled();
+    }
+    sharing::MaskStep<Scalar> step;
+    step.labelled = labelled_;
+    step.present = present_;
+    step.labels = counts_;
+    step.parameters = parameters_.span().first(Net::shared);
+    step.gradients = of;
+    step.moments = state_.span().first(Optimizing::states * Net::parameters);
+    step.stride = Net::parameters;
+    step.random = Random(seed_, Purpose::mask, stream_ << 40 ^ steps_);
+    step.time = time_;
+    step.step = static_cast<std::size_t>(steps_);
+    return step;
+  }
+  [[gnu::cold]] void begin_masks(const Data& data) {
+    if constexpr (masks) choose_fixed();
+    if constexpr (masked) {
       std::fill(moving().begin(), moving().end(), Scalar(1));
+      masking_.begin(mask_step(data, {}));
+    }
+  }
+  [[gnu::cold]] void choose_fixed() {
+    if constexpr (masks) {
+      std::fill(fixed().begin(), fixed().end(), Scalar(1));
       for (const Placed& placed : placed_parameters())
         if (placed.offset < Net::shared)
           balancing::masking(balancer_).mask(
               placed.parameter, std::as_const(*this).parameters().subspan(placed.offset, placed.parameter.size()),
-              moving().subspan(placed.offset, placed.parameter.size()));
+              fixed().subspan(placed.offset, placed.parameter.size()));
     }
   }
 
@@ -351,6 +421,12 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   std::conditional_t<one_block, std::array<PolicyState<Core>, 1>, Buffer<PolicyState<Core>>> balancer_states_{};
   Optimizing optimizer_;
   PolicyState<Optimizing> optimizer_state_{};
+  [[no_unique_address]] Strategy strategy_;
+  [[no_unique_address]] Masking<Net, Number> masking_;
+  Buffer<Scalar> fixed_;  // where both the balancer and the strategy have masks
+  TaskSet trained_;       // tasks that were ever present
+  TaskSet labelled_;      // tasks with a label in the data that was seen last, where a mask rule asks
+  std::uint64_t data_seen_ = 0;
   // A device's learner reads them back when they are asked for.
   mutable Buffer<Scalar> parameters_;
   mutable Buffer<Scalar> state_;
@@ -360,6 +436,7 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   std::uint64_t steps_ = 0;
 
   // The step's.
+  sharing::Time time_;
   std::size_t epoch_ = 0;
   std::size_t batch_samples_ = 0;
   TaskSet present_;

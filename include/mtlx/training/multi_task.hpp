@@ -15,6 +15,7 @@
 #include <mtlx/grouping/together.hpp>
 #include <mtlx/nn/task.hpp>
 #include <mtlx/optim/adam.hpp>
+#include <mtlx/sharing/masks.hpp>
 #include <mtlx/training/learner.hpp>
 #include <mtlx/training/options.hpp>
 #include <mtlx/training/policies.hpp>
@@ -43,19 +44,22 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   using Scalar = typename Back::Scalar;
   static constexpr std::size_t tasks = TaskList::count;
 
-  using Options = ModelOptions<Balancing, Optimizing, Grouping, typename Back::Options>;
+  using Strategy = sharing::StrategyOf<Network>;
+  using Options = ModelOptions<Balancing, Optimizing, Grouping, typename Back::Options, Strategy>;
   using FitOptions = training::FitOptions<Scalar>;
 
   /// Draws the first parameters from the seed. Throws `Error` if the options are out of range.
   [[gnu::cold]] explicit Model(Options options = {})
       : options_(std::move(options)), backend_(new Back(options_.backend)) {
+    mtlx::validate(options_.sharing);
     mtlx::validate(options_.balancer);
     mtlx::validate(options_.optimizer);
     mtlx::validate(options_.grouping);
     plan_ = options_.grouping.plan(tasks);
     grouping::check_plan(plan_, tasks);
     for (std::size_t g = 0; g < plan_.size(); ++g)
-      networks_.emplace_back(plan_[g].members, options_.seed, g, options_.balancer, options_.optimizer);
+      networks_.emplace_back(plan_[g].members, options_.seed, g, options_.balancer, options_.optimizer,
+                             options_.sharing);
   }
 
   /// A copy goes on as the original would; its threads are its own.
@@ -179,10 +183,40 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   /// The groups of tasks that train together.
   const std::vector<grouping::Group>& plan() const { return plan_; }
 
+  /// Which tasks own which shared weights of one network, under sharing::Sparse.
+  [[gnu::cold]] sharing::Masks masks(std::size_t network = 0) const
+    requires sharing::masked<Network>
+  {
+    const auto& masking = networks_.at(network).masking();
+    return {{TaskList::names.begin(), TaskList::names.end()},
+            masking.blocks(),
+            {masking.owners().begin(), masking.owners().end()}};
+  }
+  /// Gives a network its masks, for a rule that keeps what it is given (sharing::GivenMasks). Throws `Error`, with nothing
+  /// changed, unless tasks and blocks are the network's, and all but weights are every task's.
+  [[gnu::cold]] void set_masks(const sharing::Masks& masks, std::size_t network = 0)
+    requires sharing::masked<Network>
+  {
+    constexpr bool given = requires { requires Strategy::Rule::given; };
+    static_assert(given, "mtlx: set_masks needs a mask rule that keeps what it is given, such as sharing::GivenMasks");
+    if constexpr (given) {
+      sharing::check_masks(masks, this->masks(network));
+      networks_.at(network).masking().set_owners(masks.owners);
+    }
+  }
+
  private:
   using Data = typename Learner::Data;
 
   static constexpr std::array<std::size_t, tasks> outputs_{static_cast<std::size_t>(Task::outputs)...};
+  static constexpr std::array<bool, tasks> higher_{Task::Metric::higher_is_better...};
+  // Whether masks are found by trainings of their own.
+  static constexpr bool searches = [] {
+    if constexpr (sharing::masked<Network>)
+      return sharing::Searches<typename Strategy::Rule>;
+    else
+      return false;
+  }();
   // Samples that predict hands on at a time: enough for all threads, little enough for the cache.
   static constexpr std::size_t block = 1024;
 
@@ -305,6 +339,9 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         join("optimizer ", type_name<Optimizing>(), " with ", Optimizing::states,
              " numbers a parameter and a state of ", detail::size_in_file<PolicyState<Optimizing>>, " bytes\nbalancer ",
              type_name<Balancing>(), " with a state of ", detail::size_in_file<PolicyState<Balancing>>, " bytes\n");
+    if constexpr (sharing::masked<Network>)
+      text += join("masks by ", type_name<typename Strategy::Rule>(), " with ", Strategy::Rule::memory,
+                   " numbers a task and parameter\n");
     for (const grouping::Group& group : plan_)
       text += join("network of ", names_of(group.members), " for ", names_of(group.serves), "\n");
     return text;
@@ -347,6 +384,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     virtual void save_best(const Checkpoint& run) = 0;
 
     std::size_t every_steps = 0;
+    bool resumes = false;
 
    protected:
     ~Keeper() = default;
@@ -356,6 +394,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     Files(Model& model, const FitOptions& options, const Checkpointing& files)
         : model_(model), options_(options), files_(files) {
       this->every_steps = files.every_steps;
+      this->resumes = detail::resumes(files);
     }
     // Begins a run, or goes on with one that was interrupted.
     [[gnu::cold]] Checkpoint begin(const Data& data, const Data& validation) override {
@@ -363,7 +402,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       run.fit =
           detail::fit_text(options_.batch_size, options_.sampling, options_.shuffle, data.sizes(), validation.sizes(),
                            options_.monitor != nullptr, bool(options_.augment), options_.early_stopping);
-      if (!detail::resumes(files_)) {
+      if (!this->resumes) {
         detail::remove_best(files_);
         save(run);
         return run;
@@ -394,6 +433,48 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     const Checkpointing& files_;
   };
 
+  // The trainings that a mask rule asks for before the one of `fit`, each on a network of its own. What they learn is
+  // forgotten, but for what the rule makes of it.
+  [[gnu::cold]] void find_masks(std::size_t g, const Data& data, const Data& validation, const FitOptions& options) {
+    if constexpr (searches) {
+      if (networks_[g].steps() > 0) return;
+      Learner kept = networks_[g];
+      FitOptions plain = options;
+      plain.validation = nullptr;
+      plain.observers.clear();
+      plain.probes.clear();
+      plain.early_stopping = {};
+      plain.monitor = nullptr;
+      const auto train = [&](TaskSet set, std::span<const Scalar> from, std::span<const TaskSet> owners,
+                             std::size_t epochs = 0) {
+        networks_[g] =
+            Learner(plan_[g].members & set, options_.seed, g, options_.balancer, options_.optimizer, options_.sharing);
+        std::copy(from.begin(), from.end(), networks_[g].parameters().begin());
+        networks_[g].masking().set_owners(owners);
+        networks_[g].masking().freeze();
+        plain.epochs = epochs > 0 ? epochs : options.epochs;
+        Checkpoint run = start();
+        this->train(g, data, validation, plain, run, nullptr);
+        sharing::TrainedMasks<Scalar> result;
+        result.parameters.assign(networks_[g].parameters().begin(), networks_[g].parameters().end());
+        const auto values = score(validation).metrics();
+        for (std::size_t t = 0; t < tasks; ++t) result.scores.push_back(higher_[t] ? values[t] : -values[t]);
+        return result;
+      };
+      const TaskSet labelled = plan_[g].members & data.labelled();
+      sharing::MaskSearch<Scalar> search{tasks, labelled, kept.masking().blocks(), kept.parameters(), options.epochs};
+      try {
+        const auto found = kept.masking().rule().find(search, train);
+        kept.masking().set_owners(found.owners);
+        std::copy(found.start.begin(), found.start.end(), kept.parameters().begin());
+      } catch (...) {
+        networks_[g] = std::move(kept);
+        throw;
+      }
+      networks_[g] = std::move(kept);
+    }
+  }
+
   [[gnu::cold]] void train_all(const data::DataSet& data, const FitOptions& options, Keeper* keeper) {
     const Data bound(data, In::shape, TaskSet::first(tasks));
     const Data validation =
@@ -404,6 +485,9 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       if (options.early_stopping.patience > 0 && options.monitor == nullptr &&
           !validation.labelled().meets(group.serves))
         fail("early stopping needs validation labels, and there are none for ", names_of(group.serves));
+    if constexpr (searches)
+      for (std::size_t g = 0; g < networks_.size() && (keeper == nullptr || !keeper->resumes); ++g)
+        find_masks(g, bound, validation, options);
     Checkpoint run = keeper != nullptr ? keeper->begin(bound, validation) : start();
     for (std::size_t g = 0; g < networks_.size(); ++g) train(g, bound, validation, options, run, keeper);
     const bool best = detail::restores_best(options.early_stopping);
@@ -532,8 +616,9 @@ struct ChooseModel {
   template <Kind kind, class Default>
   using Options = RefusedOptions<PickOr<kind, Default, Policies...>, Default>;
   using type =
-      Refused<TaskList, Options<Kind::balancer, balancing::EqualWeights>, Options<Kind::optimizer, optim::Adam>,
-              Options<Kind::grouping, grouping::Together>, PickOr<Kind::backend, backend::Cpu<float>, Policies...>>;
+      Refused<TaskList, Options<Kind::sharing, sharing::NoOptions>, Options<Kind::balancer, balancing::EqualWeights>,
+              Options<Kind::optimizer, optim::Adam>, Options<Kind::grouping, grouping::Together>,
+              PickOr<Kind::backend, backend::Cpu<float>, Policies...>>;
 };
 template <class In, class TaskList, class... Policies>
 struct ChooseModel<true, In, TaskList, Policies...> {

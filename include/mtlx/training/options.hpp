@@ -7,6 +7,7 @@
 #include <mtlx/core/random.hpp>
 #include <mtlx/core/shape.hpp>
 #include <mtlx/data/data_set.hpp>
+#include <mtlx/sharing/sharing.hpp>
 #include <mtlx/training/observer.hpp>
 #include <mtlx/training/sampler.hpp>
 #include <span>
@@ -16,8 +17,9 @@
 namespace mtlx::training {
 
 /// Hyper-parameters of a model's policies, and the seed of everything random.
-template <class Balancing, class Optimizing, class Grouping, class BackendOptions>
+template <class Balancing, class Optimizing, class Grouping, class BackendOptions, class Sharing = sharing::NoOptions>
 struct ModelOptions {
+  Sharing sharing{};
   Balancing balancer{};
   Optimizing optimizer{};
   Grouping grouping{};

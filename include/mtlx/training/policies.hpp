@@ -12,6 +12,7 @@
 #include <mtlx/grouping/grouping.hpp>
 #include <mtlx/nn/task.hpp>
 #include <mtlx/optim/optimizer.hpp>
+#include <mtlx/sharing/masks.hpp>
 #include <mtlx/sharing/sharing.hpp>
 #include <mtlx/training/options.hpp>
 #include <mtlx/training/scores.hpp>
@@ -153,6 +154,31 @@ consteval bool check_balanced() {
   }
 }
 
+template <class Network, class Scalar>
+concept Regularised = requires(const sharing::StrategyOf<Network> s, std::span<Scalar> numbers) {
+  s.template regularise<Network>(std::span<const Scalar>(numbers), TaskSet(), numbers);
+} || requires(const sharing::StrategyOf<Network> s, std::span<Scalar> numbers) {
+  s.template project<Network>(numbers, TaskSet(), 0.0);
+};
+
+// Whether the rest of the policies can do what the network asks for.
+template <class Balancing, class Network, class Back>
+consteval bool check_asked() {
+  constexpr bool plain = !sharing::masked<Network> && !Regularised<Network, typename Back::Scalar> &&
+                         !requires { requires Network::uses_time; };
+  constexpr bool here = plain || backend::OnHost<Back>;
+  static_assert(here,
+                "mtlx: on a device a sharing strategy can have no masks, no penalty and no use of the time: see "
+                "sharing/sharing.hpp");
+  if constexpr (here && sharing::masked<Network> && !std::is_void_v<Balancing>) {
+    constexpr bool one = balancing::batches<balancing::Core<Balancing>> == 1;
+    static_assert(one, "mtlx: under masks a balancer works on one batch a step, and this one asks for several");
+    return one;
+  } else {
+    return here;
+  }
+}
+
 }  // namespace detail
 
 /// Whether the template arguments make a model; if not, one sentence has said why. `DefaultBack` is the backend where
@@ -171,9 +197,13 @@ consteval bool check_model() {
           if constexpr (detail::check_concepts<Policies...>())
             if constexpr (detail::check_network<PickOr<Kind::sharing, void, Policies...>,
                                                 PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>())
-              return detail::check_balanced<PickOr<Kind::balancer, void, Policies...>,
-                                            PickOr<Kind::sharing, void, Policies...>,
-                                            PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>();
+              if constexpr (detail::check_balanced<
+                                PickOr<Kind::balancer, void, Policies...>, PickOr<Kind::sharing, void, Policies...>,
+                                PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>())
+                return detail::check_asked<
+                    PickOr<Kind::balancer, void, Policies...>,
+                    typename PickOr<Kind::sharing, void, Policies...>::template Network<In::shape, TaskList>,
+                    PickOr<Kind::backend, DefaultBack, Policies...>>();
     }
   }
   return false;
@@ -221,10 +251,10 @@ struct ScalarOf<Back> {
 }  // namespace detail
 
 /// What a refused model is: it takes what a model takes and does nothing, so that nothing echoes the one error.
-template <class TaskList, class Balancing, class Optimizing, class Grouping, class Back>
+template <class TaskList, class Sharing, class Balancing, class Optimizing, class Grouping, class Back>
 struct Refused {
   using Scalar = typename detail::ScalarOf<Back>::type;
-  using Options = ModelOptions<Balancing, Optimizing, Grouping, typename detail::BackendOptions<Back>::type>;
+  using Options = ModelOptions<Balancing, Optimizing, Grouping, typename detail::BackendOptions<Back>::type, Sharing>;
   using FitOptions = training::FitOptions<Scalar>;
 
   explicit Refused(Options = {}) {}
@@ -240,6 +270,8 @@ struct Refused {
   void use_average() const {}
   std::span<Scalar> parameters(std::size_t = 0) const;
   const std::vector<grouping::Group>& plan() const;
+  sharing::Masks masks(std::size_t = 0) const;
+  void set_masks(auto&&, std::size_t = 0) {}
 };
 
 }  // namespace mtlx::training
