@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mtlx/mtlx.hpp>
+#include <mtlx/study/compare.hpp>
 #include <mtlx/study/report_text.hpp>
 #include <string_view>
 #ifdef MTLX_USE_CUDA

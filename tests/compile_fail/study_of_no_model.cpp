@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expect: mtlx: a candidate of a study is a model, such as MultiTask<...>
 #include <mtlx/mtlx.hpp>
+#include <mtlx/study/compare.hpp>
 
 using namespace mtlx;
 

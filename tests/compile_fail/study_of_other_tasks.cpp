@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expect: mtlx: all candidates of a study have the same tasks with the same metrics
 #include <mtlx/mtlx.hpp>
+#include <mtlx/study/compare.hpp>
 
 using namespace mtlx;
 

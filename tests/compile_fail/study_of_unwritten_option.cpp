@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // expect: mtlx: a study writes options down: one that is no number, text, list or aggregate of up to 16 of such needs
 #include <mtlx/mtlx.hpp>
+#include <mtlx/study/compare.hpp>
 
 using namespace mtlx;
 

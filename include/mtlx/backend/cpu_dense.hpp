@@ -160,7 +160,8 @@ struct DenseWeightGradient {
   static void run(const T* x, const T* dy, T* dweight) {
     if constexpr (Out <= lanes<T> / 4) return NarrowWeightGradient<T, Width, In, Out>::run(x, dy, dweight);
     constexpr int even = Out / chunk * chunk;
-    for (int n = 0; n < even; n += chunk) columns<chunk>(x, dy + n * Width, dweight + n);
+    if constexpr (even > 0)  // or it would be compiled in vain
+      for (int n = 0; n < even; n += chunk) columns<chunk>(x, dy + n * Width, dweight + n);
     if constexpr (even < Out) columns<Out - even>(x, dy + even * Width, dweight + even);
   }
 };

@@ -55,7 +55,7 @@ class DataSet {
   /// Adds a stream. Throws `Error` (and adds nothing) if it has no samples or no columns, targets differ from the
   /// inputs in size, a task has no name or is named twice, or the shape (or a task's width) differs from an earlier
   /// stream's.
-  DataSet& add(Inputs inputs, std::vector<Column> columns) {
+  [[gnu::cold, gnu::noinline]] DataSet& add(Inputs inputs, std::vector<Column> columns) {
     Stream stream{std::move(inputs), std::move(columns)};
     check(stream);
     streams_.push_back(std::move(stream));
@@ -79,13 +79,13 @@ class DataSet {
   }
 
   /// Has all inputs read through this normalisation (see `Inputs::normalise`, which says what throws).
-  void normalise(const Normalisation& by) {
+  [[gnu::cold]] void normalise(const Normalisation& by) {
     for (Stream& stream : streams_) stream.inputs.normalise(by);
   }
 
  private:
   [[gnu::cold]] void check(const Stream& stream) const {
-    const std::string where = "data set: stream " + std::to_string(streams_.size());
+    const std::string where = join("data set: stream ", streams_.size());
     const std::size_t size = stream.inputs.size();
     if (size == 0) fail(where, " has no samples");
     if (stream.columns.empty()) fail(where, " has no columns, expected the targets of at least one task");
@@ -179,7 +179,8 @@ inline DataSet take(const DataSet& data, std::size_t count) {
 /// Measures the inputs of `train`, all streams together, and has them and those of the others read through it; returns
 /// it, for inputs that are predicted later. Throws `Error` (and changes nothing) if `train` has no stream or another
 /// has a different number of channels.
-inline Normalisation normalise(DataSet& train, std::initializer_list<DataSet*> others = {}) {
+[[gnu::cold, gnu::noinline]] inline Normalisation normalise(DataSet& train,
+                                                            std::initializer_list<DataSet*> others = {}) {
   const int channels = train.shape().channels;
   for (const DataSet* other : others)
     if (!other->streams().empty() && other->shape().channels != channels)

@@ -106,13 +106,13 @@ inline namespace without_zlib {
 /// Reads an IDX file of bytes, plain or packed with gzip (one member; needs zlib and `MTLX_USE_ZLIB`, which linking
 /// `mtlx::zlib` gives). Throws `Error` naming the file if it is missing, unreadable, cut, of another type, holds more
 /// or less than it promises, or is broken in any other way.
-inline Idx read_idx(const std::string& path) {
+[[gnu::cold]] inline Idx read_idx(const std::string& path) {
   return detail::with_file(path, [](detail::Source& source) { return detail::parse_idx(source); });
 }
 
 /// Reads images: dimensions `(n, height, width)`, or `(n, channels, height, width)`. Throws `Error` as `read_idx` does,
 /// for other dimensions, and for more than 65536 channels.
-inline Inputs read_idx_images(const std::string& path) {
+[[gnu::cold]] inline Inputs read_idx_images(const std::string& path) {
   Idx array = read_idx(path);
   const Shape shape = detail::idx_image_shape(path, array.dimensions);
   return Inputs(shape, std::move(array.bytes));
@@ -120,7 +120,7 @@ inline Inputs read_idx_images(const std::string& path) {
 
 /// Reads labels: one dimension, each a number from 0 to 255. Throws `Error` as `read_idx` does, and for other
 /// dimensions.
-inline std::vector<int> read_idx_labels(const std::string& path) {
+[[gnu::cold]] inline std::vector<int> read_idx_labels(const std::string& path) {
   const Idx array = read_idx(path);
   if (array.dimensions.size() != 1) fail(path, " has ", array.dimensions.size(), " dimensions, expected 1 (labels)");
   return {array.bytes.begin(), array.bytes.end()};

@@ -33,17 +33,17 @@ class Inputs {
  public:
   /// Inputs from numbers, `(n, channels, height, width)`. Throws `Error` if the shape has a side below 1, the count is
   /// no multiple of the shape's size, or a number is NaN or infinite (an input can't be missing).
-  Inputs(Shape shape, std::vector<float> values) : Inputs(shape, values.size(), false) {
+  [[gnu::cold]] Inputs(Shape shape, std::vector<float> values) : Inputs(shape, values.size(), false) {
     detail::check_finite("inputs", values, 0, shape.size());
-    auto kept = std::make_shared<const std::vector<float>>(std::move(values));
-    floats_ = kept->data();
+    auto kept = std::make_shared<const Kept>(Kept{std::move(values), {}, {}});
+    floats_ = kept->floats.data();
     kept_ = std::move(kept);
   }
 
   /// Inputs from bytes, `(n, channels, height, width)`. Throws `Error` as above.
-  Inputs(Shape shape, std::vector<std::uint8_t> values) : Inputs(shape, values.size(), true) {
-    auto kept = std::make_shared<const std::vector<std::uint8_t>>(std::move(values));
-    bytes_ = kept->data();
+  [[gnu::cold]] Inputs(Shape shape, std::vector<std::uint8_t> values) : Inputs(shape, values.size(), true) {
+    auto kept = std::make_shared<const Kept>(Kept{{}, std::move(values), {}});
+    bytes_ = kept->bytes.data();
     kept_ = std::move(kept);
   }
 
@@ -62,6 +62,13 @@ class Inputs {
     bytes_ = values.data();
     kept_ = std::move(kept);
   }
+
+  // Out of line: they are large, and in every container of data sets.
+  [[gnu::noinline]] Inputs(const Inputs&) = default;
+  [[gnu::noinline]] Inputs(Inputs&&) noexcept = default;
+  [[gnu::noinline]] Inputs& operator=(const Inputs&) = default;
+  [[gnu::noinline]] Inputs& operator=(Inputs&&) noexcept = default;
+  [[gnu::noinline]] ~Inputs() = default;
 
   /// Samples.
   std::size_t size() const { return size_; }
@@ -123,8 +130,8 @@ class Inputs {
     } else {
       std::vector<std::size_t> rows(samples.begin(), samples.end());
       if (rows_)
-        for (std::size_t& row : rows) row = (*rows_)[row];
-      part.rows_ = std::make_shared<const std::vector<std::size_t>>(std::move(rows));
+        for (std::size_t& row : rows) row = rows_->rows[row];
+      part.rows_ = std::make_shared<const Kept>(Kept{{}, {}, std::move(rows)});
     }
     return part;
   }
@@ -139,7 +146,7 @@ class Inputs {
   /// From now on reads (raw - mean) / deviation, channel by channel. Replaces an earlier normalisation: two calls don't
   /// add up. Throws `Error` if there isn't one mean and one deviation per channel, a mean is not finite, or a
   /// deviation is not positive (and at least the smallest normal float).
-  void normalise(Normalisation by) {
+  [[gnu::cold, gnu::noinline]] void normalise(Normalisation by) {
     const auto channels = static_cast<std::size_t>(shape_.channels);
     if (by.mean.size() != channels || by.deviation.size() != channels)
       fail("inputs: normalisation by ", by.mean.size(), " means and ", by.deviation.size(), " deviations, expected ",
@@ -158,7 +165,14 @@ class Inputs {
   }
 
  private:
-  Inputs(Shape shape, std::size_t numbers, bool bytes)
+  // What is shared, one of them: a single type, since each that shared_ptr is made for takes its time to compile.
+  struct Kept {
+    std::vector<float> floats;
+    std::vector<std::uint8_t> bytes;
+    std::vector<std::size_t> rows;
+  };
+
+  [[gnu::cold, gnu::noinline]] Inputs(Shape shape, std::size_t numbers, bool bytes)
       : shape_(shape), holds_bytes_(bytes), unit_(bytes ? 1.0 / 255 : 1.0) {
     detail::check_shape("inputs", shape);
     if (numbers % shape.size() != 0)
@@ -173,7 +187,7 @@ class Inputs {
   // Where a sample's numbers start.
   std::size_t first(std::size_t sample) const {
     assert(sample < size_);
-    return (rows_ ? (*rows_)[sample] : sample) * shape_.size();
+    return (rows_ ? rows_->rows[sample] : sample) * shape_.size();
   }
 
   void check_in_a_row() const {
@@ -210,8 +224,8 @@ class Inputs {
   double unit_;  // what a stored 1 is worth
   const float* floats_ = nullptr;
   const std::uint8_t* bytes_ = nullptr;
-  std::shared_ptr<const void> kept_;                      // keeps the numbers
-  std::shared_ptr<const std::vector<std::size_t>> rows_;  // where each sample lies; none if they lie in a row
+  std::shared_ptr<const void> kept_;  // keeps the numbers
+  std::shared_ptr<const Kept> rows_;  // where each sample lies; none if they lie in a row
   Normalisation normalisation_;
   std::vector<double> scale_, shift_;  // per channel: read = stored * scale + shift
 };
@@ -230,44 +244,50 @@ inline Moments merged(const Moments& a, const Moments& b) {
   return {count, a.mean + apart * (b.count / count), a.squares + b.squares + apart * apart * a.count * b.count / count};
 }
 
-// `raw` gives the stored numbers of one sample.
+// Adds each channel's distances from its origin to the sums; with means of them, their squared distances from these.
 template <class Raw>
-std::vector<Moments> raw_moments(const Inputs& inputs, double unit,
-                                 std::span<const Raw> (Inputs::*raw)(std::size_t) const) {
+[[gnu::noinline]] void add_up(const Raw* at, std::size_t plane, std::span<const double> origin, const double* mean,
+                              double* sums) {
+  for (std::size_t c = 0; c < origin.size(); ++c, at += plane) {
+    double sum = 0;
+    for (std::size_t p = 0; p < plane; ++p) {
+      const double value = static_cast<double>(at[p]) - origin[c];
+      sum += mean == nullptr ? value : (value - mean[c]) * (value - mean[c]);
+    }
+    sums[c] += sum;
+  }
+}
+
+[[gnu::cold, gnu::noinline]] inline std::vector<Moments> moments(const Inputs& inputs) {
+  if (inputs.size() == 0) fail("measure: the inputs have no samples");
   const auto channels = static_cast<std::size_t>(inputs.shape().channels);
   const std::size_t plane = inputs.shape().size() / channels;
-  const std::size_t size = inputs.size();
+  const bool bytes = inputs.holds_bytes();
   // Sums are of distances from each channel's first value: a constant channel then comes out exactly.
   std::vector<double> origin(channels), mean(channels), squares(channels);
-  for (std::size_t c = 0; c < channels; ++c) origin[c] = static_cast<double>((inputs.*raw)(0)[c * plane]);
-  const auto add_up = [&](std::vector<double>& sums, auto&& term) {
-    for (std::size_t n = 0; n < size; ++n) {
-      const Raw* at = (inputs.*raw)(n).data();
-      for (std::size_t c = 0; c < channels; ++c, at += plane) {
-        double sum = 0;
-        for (std::size_t p = 0; p < plane; ++p) sum += term(static_cast<double>(at[p]) - origin[c], c);
-        sums[c] += sum;
-      }
-    }
+  for (std::size_t c = 0; c < channels; ++c)
+    origin[c] =
+        bytes ? static_cast<double>(inputs.bytes(0)[c * plane]) : static_cast<double>(inputs.floats(0)[c * plane]);
+  const auto add_all = [&](const double* from, double* sums) {
+    for (std::size_t n = 0; n < inputs.size(); ++n)
+      if (bytes)
+        add_up(inputs.bytes(n).data(), plane, origin, from, sums);
+      else
+        add_up(inputs.floats(n).data(), plane, origin, from, sums);
   };
-  const auto count = static_cast<double>(size * plane);
-  add_up(mean, [](double value, std::size_t) { return value; });
+  const auto count = static_cast<double>(inputs.size() * plane);
+  add_all(nullptr, mean.data());
   for (double& value : mean) value /= count;
-  add_up(squares, [&](double value, std::size_t c) { return (value - mean[c]) * (value - mean[c]); });
+  add_all(mean.data(), squares.data());
 
+  const double unit = bytes ? 1.0 / 255 : 1.0;
   std::vector<Moments> moments(channels);
   for (std::size_t c = 0; c < channels; ++c)
     moments[c] = {count, (origin[c] + mean[c]) * unit, squares[c] * unit * unit};
   return moments;
 }
 
-inline std::vector<Moments> moments(const Inputs& inputs) {
-  if (inputs.size() == 0) fail("measure: the inputs have no samples");
-  return inputs.holds_bytes() ? raw_moments<std::uint8_t>(inputs, 1.0 / 255, &Inputs::bytes)
-                              : raw_moments<float>(inputs, 1.0, &Inputs::floats);
-}
-
-inline Normalisation normalisation(const std::vector<Moments>& moments) {
+[[gnu::cold, gnu::noinline]] inline Normalisation normalisation(const std::vector<Moments>& moments) {
   Normalisation found;
   for (const Moments& channel : moments) {
     const double deviation = std::sqrt(channel.squares / channel.count);

@@ -47,13 +47,29 @@ struct MultiFashionParts {
   DataSet train, validation, test;
 };
 
+namespace detail {
+
+// Lays a picture of `height` rows of `width` bytes over what is there, `stride` bytes a row: the larger number counts.
+[[gnu::noinline]] inline void lay_over(const std::uint8_t* from, std::size_t height, std::size_t width,
+                                       std::uint8_t* to, std::size_t stride) {
+  for (std::size_t y = 0; y < height; ++y, from += width, to += stride)
+    for (std::size_t x = 0; x < width; ++x) to[x] = std::max(to[x], from[x]);
+}
+// Every pixel of a square of `side` the nearest of one of `canvas`.
+[[gnu::noinline]] inline void shrink(const std::uint8_t* from, std::size_t canvas, std::uint8_t* to, std::size_t side) {
+  for (std::size_t y = 0; y < side; ++y)
+    for (std::size_t x = 0; x < side; ++x) *to++ = from[y * canvas / side * canvas + x * canvas / side];
+}
+
+}  // namespace detail
+
 /// Lays pictures over each other in pairs. `pictures`: `(n, height, width)`, at most 30 x 30; `labels`: n classes.
 /// Pair `round * n + i` has picture i on the left, and on the right one drawn uniformly from the others (never i
 /// itself; it may be of the same class, and may come again in another round), so there are `partners * n` pairs.
 /// `split` tells the random streams of one seed apart. Throws `Error` for other dimensions, fewer than two pictures,
 /// labels that are too few, too many or not below 10, and options out of range.
-inline DataSet pair_up(const Idx& pictures, std::span<const int> labels, std::uint64_t split,
-                       const MultiFashionOptions& options = {}) {
+[[gnu::cold]] inline DataSet pair_up(const Idx& pictures, std::span<const int> labels, std::uint64_t split,
+                                     const MultiFashionOptions& options = {}) {
   constexpr std::size_t canvas = 36, offset = 6;
   if (options.size != 28 && options.size != 36) fail("multi-fashion: size ", options.size, ", expected 36 or 28");
   if (options.partners < 1) fail("multi-fashion: ", options.partners, " partners, expected at least 1");
@@ -85,15 +101,9 @@ inline DataSet pair_up(const Idx& pictures, std::span<const int> labels, std::ui
     std::size_t right = random.below(static_cast<std::uint32_t>(n - 1));
     if (right >= left) ++right;  // skips the picture itself
     std::fill(both.begin(), both.end(), std::uint8_t{0});
-    for (const auto& [picture, corner] : {std::pair{left, std::size_t{0}}, std::pair{right, offset}})
-      for (std::size_t y = 0; y < height; ++y) {
-        const std::uint8_t* from = pictures.bytes.data() + (picture * height + y) * width;
-        std::uint8_t* to = both.data() + (corner + y) * canvas + corner;
-        for (std::size_t x = 0; x < width; ++x) to[x] = std::max(to[x], from[x]);
-      }
-    std::uint8_t* to = result.data() + pair * side * side;
-    for (std::size_t y = 0; y < side; ++y)
-      for (std::size_t x = 0; x < side; ++x) *to++ = both[y * canvas / side * canvas + x * canvas / side];
+    detail::lay_over(pictures.bytes.data() + left * area, height, width, both.data(), canvas);
+    detail::lay_over(pictures.bytes.data() + right * area, height, width, both.data() + offset * (canvas + 1), canvas);
+    detail::shrink(both.data(), canvas, result.data() + pair * side * side, side);
     left_labels[pair] = labels[left];
     right_labels[pair] = labels[right];
   }
@@ -112,22 +122,25 @@ inline namespace without_zlib {
 
 /// The pictures and labels of Fashion-MNIST's "train" or "t10k" in a directory (the unpacked files if they are there, else
 /// `.gz`). Throws `Error` if a file is missing or broken.
-inline std::pair<Idx, std::vector<int>> fashion_files(const std::string& directory, const std::string& split) {
-  const auto find = [&](const std::string& name) {
-    const std::string plain = directory + "/" + name;
-    for (const std::string& path : {plain, plain + ".gz"})
-      if (detail::OpenFile(path.c_str()).get()) return path;
-    fail(plain, ".gz is not there; on Debian, apt-get install dataset-fashion-mnist brings Fashion-MNIST");
+[[gnu::cold, gnu::noinline]] inline std::pair<Idx, std::vector<int>> fashion_files(const std::string& directory,
+                                                                                   const std::string& split) {
+  const auto find = [&](const char* name) {
+    std::string path = join(directory, "/", split, name);
+    if (detail::OpenFile(path.c_str()).get()) return path;
+    path += ".gz";
+    if (!detail::OpenFile(path.c_str()).get())
+      fail(path, " is not there; on Debian, apt-get install dataset-fashion-mnist brings Fashion-MNIST");
+    return path;
   };
-  const std::string images = find(split + "-images-idx3-ubyte"), labels = find(split + "-labels-idx1-ubyte");
+  const std::string images = find("-images-idx3-ubyte"), labels = find("-labels-idx1-ubyte");
   return {read_idx(images), read_idx_labels(labels)};
 }
 
 /// Builds Multi-Fashion from the four files of Fashion-MNIST in a directory (`train-images-idx3-ubyte` and so on; the
 /// unpacked one if it is there, else `.gz`): 120,000 pairs to train on and 20,000 to test on, in bytes. Pairs never mix
 /// the two splits; their order is that of `pair_up`. Throws `Error` if a file is missing or broken.
-inline MultiFashion multi_fashion(const std::string& directory = "/usr/share/datasets/fashion-mnist",
-                                  const MultiFashionOptions& options = {}) {
+[[gnu::cold]] inline MultiFashion multi_fashion(const std::string& directory = "/usr/share/datasets/fashion-mnist",
+                                                const MultiFashionOptions& options = {}) {
   const auto build = [&](const char* split, std::uint64_t number) {
     const auto [pictures, labels] = fashion_files(directory, split);
     return pair_up(pictures, labels, number, options);
@@ -138,9 +151,9 @@ inline MultiFashion multi_fashion(const std::string& directory = "/usr/share/dat
 /// The same, with the last pictures to train on, that share of them, paired among themselves as a validation set: pairs that
 /// are held out after pairing would share nearly all their pictures with those that train. 0.1 gives 108,000, 12,000 and
 /// 20,000 pairs. Throws `Error` as `multi_fashion`, and if a part has fewer than two pictures.
-inline MultiFashionParts multi_fashion_parts(double validation,
-                                             const std::string& directory = "/usr/share/datasets/fashion-mnist",
-                                             const MultiFashionOptions& options = {}) {
+[[gnu::cold]] inline MultiFashionParts multi_fashion_parts(
+    double validation, const std::string& directory = "/usr/share/datasets/fashion-mnist",
+    const MultiFashionOptions& options = {}) {
   check_option("multi-fashion: validation", validation, {.most = 1, .most_too = false});
   auto [pictures, labels] = fashion_files(directory, "train");
   const std::size_t all = options.limit == 0 ? labels.size() : std::min(options.limit, labels.size());

@@ -42,6 +42,7 @@
 #pragma once
 
 #include <mtlx/backend/sample.hpp>
+#include <mtlx/core/error.hpp>
 #include <mtlx/core/shape.hpp>
 #include <mtlx/nn/initialiser.hpp>
 
@@ -88,10 +89,8 @@ struct Path {
 
   /// The levels with points between them, as in PyTorch's state_dict: "trunk.3.1.bias".
   [[gnu::cold, gnu::noinline]] std::string text() const {
-    std::string text = name.empty() ? std::to_string(place) : std::string(name);
-    for (const Path* level = parent; level != nullptr; level = level->parent)
-      text.insert(0, (level->name.empty() ? std::to_string(level->place) : std::string(level->name)) + ".");
-    return text;
+    const std::string own = name.empty() ? join(place) : std::string(name);
+    return parent == nullptr ? own : join(parent->text(), ".", own);
   }
 };
 
@@ -234,7 +233,7 @@ consteval bool check() {
 /// Calls function(Path, Parameter, offset in the layer's slice) for every parameter of a layer and its parts. `at` is
 /// where the layer itself is.
 template <Layer L, class Function>
-void for_each_parameter(Shape in, const Path& at, Function&& function) {
+[[gnu::cold]] void for_each_parameter(Shape in, const Path& at, Function&& function) {
   if constexpr (requires { L::for_each_parameter(in, at, function); }) {
     L::for_each_parameter(in, at, function);
   } else {

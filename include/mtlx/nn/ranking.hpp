@@ -48,10 +48,13 @@ class ScoredLabels {
   }
 
  protected:
+  [[gnu::cold, gnu::noinline]] static void sort(std::vector<ScoredLabel>& label) {
+    std::sort(label.begin(), label.end(), [](const ScoredLabel& a, const ScoredLabel& b) { return a.score > b.score; });
+  }
   // One label: its samples of one score after those of higher ones, as function(yes, no) among them.
   template <class Function>
   static void for_each_score(std::vector<ScoredLabel> label, Function function) {
-    std::sort(label.begin(), label.end(), [](const ScoredLabel& a, const ScoredLabel& b) { return a.score > b.score; });
+    sort(label);
     for (std::size_t i = 0; i < label.size();) {
       const float score = label[i].score;
       double yes = 0, no = 0;

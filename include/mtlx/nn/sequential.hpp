@@ -98,14 +98,13 @@ struct Sequential {
 
   /// function(Path, Parameter, offset) for every parameter of every layer.
   template <class Function>
-  static void for_each_parameter(Shape in, const Path& at, Function&& function) {
-    const Plan p = plan(in);
-    std::size_t i = 0;
-    ((nn::for_each_parameter<Layers>(p.shape[i], Path{&at, {}, i},
-                                     [&](const Path& path, const Parameter& parameter, std::size_t offset) {
-                                       function(path, parameter, p.weights[i] + offset);
-                                     }),
-      ++i),
+  [[gnu::cold]] static void for_each_parameter(Shape in, const Path& at, Function&& function) {
+    std::size_t i = 0, before = 0;
+    const auto place = [&](const Path& path, const Parameter& parameter, std::size_t offset) {
+      function(path, parameter, before + offset);
+    };
+    ((nn::for_each_parameter<Layers>(in, Path{&at, {}, i}, place), before += nn::parameter_count<Layers>(in),
+      in = Layers::output(in), ++i),
      ...);
   }
 

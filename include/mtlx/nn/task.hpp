@@ -169,6 +169,37 @@ class Answers {
   std::vector<float> values_;
 };
 
+/// Probabilities of the classes; they sum to 1.
+template <int Classes>
+struct ClassAnswers : Answers<Classes> {
+  [[gnu::noinline]] explicit ClassAnswers(std::vector<float> logits) : Answers<Classes>(std::move(logits)) {
+    for (std::size_t first = 0; first < this->values_.size(); first += Classes) {
+      float* z = this->values_.data() + first;
+      float largest = z[0];
+      for (int i = 1; i < Classes; ++i) largest = maximum(largest, z[i]);
+      float total = 0;
+      for (int i = 0; i < Classes; ++i) total += z[i] = std::exp(z[i] - largest);
+      for (int i = 0; i < Classes; ++i) z[i] /= total;
+    }
+  }
+  /// The most probable class of a sample (the first of equals).
+  int label(std::size_t sample) const {
+    const auto probabilities = (*this)[sample];
+    int best = 0;
+    for (int i = 1; i < Classes; ++i)
+      if (probabilities[static_cast<std::size_t>(i)] > probabilities[static_cast<std::size_t>(best)]) best = i;
+    return best;
+  }
+};
+
+/// Probabilities of yes.
+template <int Count>
+struct LabelAnswers : Answers<Count> {
+  [[gnu::noinline]] explicit LabelAnswers(std::vector<float> logits) : Answers<Count>(std::move(logits)) {
+    for (float& z : this->values_) z = sigmoid(z);
+  }
+};
+
 /// One class out of `Classes` for each sample. Targets: the class as a number from 0. Loss: softmax cross-entropy;
 /// metric: accuracy; or others: `Classification<"left", 10, nn::LabelSmoothing<10>, nn::Metrics<nn::Accuracy,
 /// nn::MacroF1>>`. Predictions are probabilities.
@@ -183,28 +214,7 @@ struct Classification {
   static constexpr bool accepts(float target) {
     return target >= 0 && target < Classes && static_cast<float>(static_cast<int>(target)) == target;
   }
-
-  /// Probabilities of the classes; they sum to 1.
-  struct Prediction : Answers<Classes> {
-    explicit Prediction(std::vector<float> logits) : Answers<Classes>(std::move(logits)) {
-      for (std::size_t first = 0; first < this->values_.size(); first += Classes) {
-        float* z = this->values_.data() + first;
-        float largest = z[0];
-        for (int i = 1; i < Classes; ++i) largest = maximum(largest, z[i]);
-        float total = 0;
-        for (int i = 0; i < Classes; ++i) total += z[i] = std::exp(z[i] - largest);
-        for (int i = 0; i < Classes; ++i) z[i] /= total;
-      }
-    }
-    /// The most probable class of a sample (the first of equals).
-    int label(std::size_t sample) const {
-      const auto probabilities = (*this)[sample];
-      int best = 0;
-      for (int i = 1; i < Classes; ++i)
-        if (probabilities[static_cast<std::size_t>(i)] > probabilities[static_cast<std::size_t>(best)]) best = i;
-      return best;
-    }
-  };
+  using Prediction = ClassAnswers<Classes>;
 };
 
 /// `Count` yes-or-no labels for each sample. Targets: from 0 (no) to 1 (yes). Loss: binary cross-entropy; metric: share
@@ -218,12 +228,7 @@ struct BinaryLabels {
   using Metric = M;
   static constexpr std::string_view targets_are = "numbers from 0 to 1";
   static constexpr bool accepts(float target) { return target >= 0 && target <= 1; }
-
-  struct Prediction : Answers<Count> {
-    explicit Prediction(std::vector<float> logits) : Answers<Count>(std::move(logits)) {
-      for (float& z : this->values_) z = sigmoid(z);
-    }
-  };
+  using Prediction = LabelAnswers<Count>;
 };
 
 /// `Outputs` real numbers for each sample. Loss: mean squared error; metric: its square root; or others.

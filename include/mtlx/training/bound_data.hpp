@@ -21,6 +21,21 @@ struct BoundStream {
   TaskSet labelled;                                 ///< the tasks that it has something for
 };
 
+namespace detail {
+
+[[gnu::cold, gnu::noinline]] inline void check_targets(const data::Targets& targets, std::string_view task,
+                                                       std::size_t width, std::string_view targets_are,
+                                                       bool (*accepts)(float)) {
+  if (targets.width() != width)
+    fail("the task \"", task, "\" takes ", width, " targets a sample, and the data set has ", targets.width());
+  for (std::size_t row = 0; row < targets.size(); ++row)
+    for (std::size_t i = 0; i < width; ++i)
+      if (targets.present(row, i) && !accepts(targets.value(row, i)))
+        fail("the task \"", task, "\" takes ", targets_are, ", and row ", row, " has ", targets.value(row, i));
+}
+
+}  // namespace detail
+
 /// A data set as one model sees it: checked once, so that training need not.
 template <class TaskList>
 class BoundData;
@@ -86,15 +101,8 @@ class BoundData<Tasks<Task...>> {
  private:
   template <class T>
   static void check(const data::Targets& targets) {
-    constexpr std::size_t width = static_cast<std::size_t>(T::Loss::targets(T::outputs));
-    if (targets.width() != width)
-      fail("the task \"", T::name.view(), "\" takes ", width, " targets a sample, and the data set has ",
-           targets.width());
-    for (std::size_t row = 0; row < targets.size(); ++row)
-      for (std::size_t i = 0; i < width; ++i)
-        if (targets.present(row, i) && !T::accepts(targets.value(row, i)))
-          fail("the task \"", T::name.view(), "\" takes ", T::targets_are, ", and row ", row, " has ",
-               targets.value(row, i));
+    detail::check_targets(targets, T::name.view(), static_cast<std::size_t>(T::Loss::targets(T::outputs)),
+                          T::targets_are, [](float target) { return bool(T::accepts(target)); });
   }
 
   static std::uint64_t next_id() {

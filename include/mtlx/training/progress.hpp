@@ -3,10 +3,10 @@
 
 #include <unistd.h>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <mtlx/core/clock.hpp>
 #include <mtlx/core/scalar.hpp>
 #include <mtlx/core/task_set.hpp>
 #include <mtlx/training/observer.hpp>
@@ -35,7 +35,7 @@ class Progress : public Observer {
 
   void on_begin(const Run& run) override {
     run_ = run;
-    start_ = drawn_ = Clock::now();
+    start_ = drawn_ = clock_seconds();
     steps_ = samples_ = 0;
     first_epoch_ = none;
     recent_.fill(0);
@@ -50,10 +50,11 @@ class Progress : public Observer {
       // A mean over the last 20 steps or so, that starts at the first loss.
       recent_[t] = recent_[t] == 0 ? step.losses[t] : 0.95 * recent_[t] + 0.05 * step.losses[t];
     }
-    const auto now = Clock::now();
-    if (!bar_ || now - drawn_ < std::chrono::milliseconds(100)) return;
+    if (!bar_) return;
+    const double now = clock_seconds();
+    if (now - drawn_ < 0.1) return;
     drawn_ = now;
-    draw(step, std::chrono::duration<double>(now - start_).count());
+    draw(step, now - start_);
   }
 
   [[gnu::cold]] void on_epoch(const Epoch& epoch) override {
@@ -76,7 +77,6 @@ class Progress : public Observer {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
   static std::string rate(double samples) {
@@ -121,7 +121,7 @@ class Progress : public Observer {
   bool bar_;
   bool colour_;
   Run run_;
-  Clock::time_point start_, drawn_;
+  double start_ = 0, drawn_ = 0;  // seconds of clock_seconds
   std::size_t steps_ = 0;
   std::size_t samples_ = 0;
   std::size_t first_epoch_ = none;

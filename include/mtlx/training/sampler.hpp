@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <mtlx/core/buffer.hpp>
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/random.hpp>
 #include <numeric>
@@ -37,14 +38,17 @@ class Sampler {
   };
 
   /// `sizes`: samples in each stream, none empty. Throws `Error` at batch size 0.
-  Sampler(std::span<const std::size_t> sizes, Options options) : options_(options) {
+  [[gnu::cold]] Sampler(std::span<const std::size_t> sizes, Options options)
+      : options_(options), streams_(sizes.size()), parts_(sizes.size()) {
     if (options.batch_size == 0) fail("the batch size must be at least 1, and is 0");
-    for (const std::size_t size : sizes) {
-      streams_.push_back({std::vector<std::uint32_t>(size), 0, 0});
-      total_ += batches(size);
-      longest_ = std::max(longest_, batches(size));
+    std::size_t samples = 0;
+    for (std::size_t s = 0; s < sizes.size(); ++s) {
+      streams_[s] = {samples, sizes[s], 0, 0};
+      samples += sizes[s];
+      total_ += batches(sizes[s]);
+      longest_ = std::max(longest_, batches(sizes[s]));
     }
-    parts_.resize(sizes.size());
+    order_.resize(samples);
     turns_.reserve(total_);
   }
 
@@ -52,7 +56,7 @@ class Sampler {
   std::size_t steps() const { return options_.sampling == Sampling::together ? longest_ : total_; }
 
   /// Begins an epoch; the first is 0.
-  void begin(std::uint64_t epoch) {
+  [[gnu::cold]] void begin(std::uint64_t epoch) {
     epoch_ = epoch;
     for (std::size_t s = 0; s < streams_.size(); ++s) {
       streams_[s].passes = 0;
@@ -62,7 +66,7 @@ class Sampler {
     turns_.clear();
     if (options_.sampling == Sampling::together) return;
     for (std::size_t s = 0; s < streams_.size(); ++s)
-      turns_.insert(turns_.end(), batches(streams_[s].order.size()), static_cast<std::uint32_t>(s));
+      for (std::size_t i = 0; i < batches(streams_[s].size); ++i) turns_.push_back(static_cast<std::uint32_t>(s));
     Random random(options_.seed, Purpose::sample, epoch);
     if (options_.sampling == Sampling::proportional)
       random.shuffle(std::span(turns_));
@@ -75,7 +79,7 @@ class Sampler {
     if (options_.sampling == Sampling::together) {
       for (std::size_t s = 0; s < streams_.size(); ++s) parts_[s] = {s, take(s)};
       ++step_;
-      return parts_;
+      return parts_.span();
     }
     const std::size_t s = turns_[step_++];
     parts_[0] = {s, take(s)};
@@ -84,20 +88,21 @@ class Sampler {
 
  private:
   struct Stream {
-    std::vector<std::uint32_t> order;
+    std::size_t first, size;  // its samples' places in order_
     std::size_t at;
     std::uint64_t passes;  // how often it was dealt this epoch
   };
 
   std::size_t batches(std::size_t size) const { return (size + options_.batch_size - 1) / options_.batch_size; }
 
-  void deal(std::size_t s) {
+  [[gnu::noinline]] void deal(std::size_t s) {
     Stream& stream = streams_[s];
-    std::iota(stream.order.begin(), stream.order.end(), 0U);
+    const std::span<std::uint32_t> order(order_.data() + stream.first, stream.size);
+    std::iota(order.begin(), order.end(), 0U);
     if (options_.shuffle) {
       // Epoch, pass and stream in one number: an epoch has fewer than 2^16 passes, a data set fewer than 2^16 streams.
       Random random(options_.seed, Purpose::shuffle, epoch_ << 32 | stream.passes << 16 | s);
-      random.shuffle(std::span(stream.order));
+      random.shuffle(order);
     }
     stream.at = 0;
     ++stream.passes;
@@ -105,27 +110,28 @@ class Sampler {
 
   std::span<const std::uint32_t> take(std::size_t s) {
     Stream& stream = streams_[s];
-    if (stream.at == stream.order.size()) deal(s);
-    const std::size_t count = std::min(options_.batch_size, stream.order.size() - stream.at);
-    const std::span samples(stream.order.data() + stream.at, count);
+    if (stream.at == stream.size) deal(s);
+    const std::size_t count = std::min(options_.batch_size, stream.size - stream.at);
+    const std::span<const std::uint32_t> samples(order_.data() + stream.first + stream.at, count);
     stream.at += count;
     return samples;
   }
 
   // Rounds over the streams that have batches left, in one order for the epoch.
-  void take_turns(Random& random) {
+  [[gnu::cold]] void take_turns(Random& random) {
     std::vector<std::uint32_t> order(streams_.size());
     std::iota(order.begin(), order.end(), 0U);
     random.shuffle(std::span(order));
     turns_.clear();
     for (std::size_t round = 0; round < longest_; ++round)
       for (const std::uint32_t s : order)
-        if (round < batches(streams_[s].order.size())) turns_.push_back(s);
+        if (round < batches(streams_[s].size)) turns_.push_back(s);
   }
 
   Options options_;
-  std::vector<Stream> streams_;
-  std::vector<Part> parts_;
+  Buffer<Stream> streams_;
+  std::vector<std::uint32_t> order_;  // stream after stream
+  Buffer<Part> parts_;
   std::vector<std::uint32_t> turns_;
   std::size_t total_ = 0;
   std::size_t longest_ = 0;

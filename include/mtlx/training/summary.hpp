@@ -27,30 +27,28 @@ struct Summary {
   std::size_t shared = 0;        ///< of them, those that several tasks own
   double multiply_adds = 0;      ///< a sample, forward, all tasks
   std::size_t bytes_sample = 0;  ///< of activations and gradients, for one sample in training
-  std::size_t bytes_model = 0;   ///< of parameters and optimizer state
+  std::size_t bytes_model = 0;   ///< of what training keeps: parameters, the policies' numbers, masks
   int slice = 0;                 ///< samples that are computed side by side
 
   /// The table, a line a layer.
   [[gnu::cold]] std::string text() const {
     std::string out;
-    const auto line = [&](const std::string& owner, const std::string& name, const std::string& in,
-                          const std::string& result, const std::string& numbers, const std::string& products) {
-      char buffer[160];
-      std::snprintf(buffer, sizeof buffer, "%-16s %-12s %-13s %-13s %12s %16s\n", owner.c_str(), name.c_str(),
-                    in.c_str(), result.c_str(), numbers.c_str(), products.c_str());
-      out += buffer;
-    };
+    char buffer[160];
+    std::snprintf(buffer, sizeof buffer, "%-16s %-12s %-13s %-13s %12s %16s\n", "serves", "layer", "in", "out",
+                  "parameters", "multiply-adds");
+    out += buffer;
     const auto kibibytes = [](std::size_t bytes) { return (bytes + 1023) / 1024; };
-    const auto whole = [](double number) { return std::to_string(static_cast<long long>(number)); };
-    line("serves", "layer", "in", "out", "parameters", "multiply-adds");
-    for (const Layer& layer : layers)
-      line(layer.owner, layer.name, join(layer.in), join(layer.out), std::to_string(layer.parameters),
-           whole(layer.multiply_adds));
+    for (const Layer& layer : layers) {
+      std::snprintf(buffer, sizeof buffer, "%-16s %-12s %-13s %-13s %12zu %16lld\n", layer.owner.c_str(),
+                    layer.name.c_str(), join(layer.in).c_str(), join(layer.out).c_str(), layer.parameters,
+                    static_cast<long long>(layer.multiply_adds));
+      out += buffer;
+    }
     out += join("parameters: ", parameters, " (", shared, " shared, ", parameters - shared, " of one task)");
     if (networks > 1) out += join(" in ", networks, " networks");
-    out += join("\nmultiply-adds a sample, forward: ", whole(multiply_adds), "\nmemory: ", kibibytes(bytes_model),
-                " KiB of parameters and optimizer state, ", kibibytes(bytes_sample),
-                " KiB a sample in training, slices of ", slice, "\n");
+    out += join("\nmultiply-adds a sample, forward: ", static_cast<long long>(multiply_adds),
+                "\nmemory: ", kibibytes(bytes_model), " KiB of parameters and optimizer state, ",
+                kibibytes(bytes_sample), " KiB a sample in training, slices of ", slice, "\n");
     return out;
   }
 };

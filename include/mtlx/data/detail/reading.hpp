@@ -71,7 +71,7 @@ class Memory final : public Source {
  public:
   Memory(std::string_view bytes, std::string_view name) : Source(name), left_(bytes), size_(bytes.size()) {}
 
-  std::size_t read(std::uint8_t* to, std::size_t count) override {
+  [[gnu::cold]] std::size_t read(std::uint8_t* to, std::size_t count) override {
     const std::size_t got = count < left_.size() ? count : left_.size();
     if (got != 0) std::memcpy(to, left_.data(), got);
     left_.remove_prefix(got);
@@ -87,7 +87,7 @@ class Memory final : public Source {
 // A regular file as it lies on disk.
 class PlainFile final : public Source {
  public:
-  explicit PlainFile(const std::string& path) : Source(path), file_(path.c_str()) {
+  [[gnu::cold]] explicit PlainFile(const std::string& path) : Source(path), file_(path.c_str()) {
     if (!file_.get()) fail(path, " can't be opened: ", std::strerror(errno));
     std::uint8_t first[2] = {};
     const std::size_t got = std::fread(first, 1, sizeof first, file_.get());  // fails here for a directory
@@ -98,7 +98,7 @@ class PlainFile final : public Source {
     size_ = static_cast<std::size_t>(end);
   }
 
-  std::size_t read(std::uint8_t* to, std::size_t count) override {
+  [[gnu::cold]] std::size_t read(std::uint8_t* to, std::size_t count) override {
     const std::size_t got = std::fread(to, 1, count, file_.get());
     check_stream();
     return got;
@@ -121,16 +121,17 @@ class PlainFile final : public Source {
 // What gzip data of one member unpacks to, never more of it than is asked for.
 class GzipFile final : public Source {
  public:
-  explicit GzipFile(Source& packed) : Source(packed.name()), packed_(packed), buffer_(std::size_t{1} << 16) {
+  [[gnu::cold]] explicit GzipFile(Source& packed)
+      : Source(packed.name()), packed_(packed), buffer_(std::size_t{1} << 16) {
     // 15 is the largest window, 16 more asks for gzip's head and checksum instead of zlib's.
     if (inflateInit2(&stream_, 15 + 16) != Z_OK) fail(name(), " can't be unpacked: zlib does not start");
   }
   GzipFile(const GzipFile&) = delete;
   GzipFile& operator=(const GzipFile&) = delete;
-  ~GzipFile() { inflateEnd(&stream_); }
+  [[gnu::cold]] ~GzipFile() { inflateEnd(&stream_); }
 
   // At the end, checksum and file end have been checked.
-  std::size_t read(std::uint8_t* to, std::size_t count) override {
+  [[gnu::cold]] std::size_t read(std::uint8_t* to, std::size_t count) override {
     std::size_t got = 0;
     while (got < count && !ended_) {
       if (stream_.avail_in == 0) refill();
@@ -155,14 +156,14 @@ class GzipFile final : public Source {
   }
 
  private:
-  void refill() {
+  [[gnu::cold]] void refill() {
     const std::size_t got = packed_.read(buffer_.data(), buffer_.size());
     if (got == 0) fail(name(), " is cut: the gzip file ends in the middle");
     stream_.next_in = buffer_.data();
     stream_.avail_in = static_cast<uInt>(got);
   }
 
-  void end() {
+  [[gnu::cold]] void end() {
     ended_ = true;
     std::uint8_t byte = 0;
     if (stream_.avail_in != 0 || packed_.read(&byte, 1) != 0)
