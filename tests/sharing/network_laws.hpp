@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The laws of sharing/sharing.hpp, on one sample in double.
+// Tasks, layers and lists for the tests of sharing strategies; the laws are testing/sharing_laws.hpp.
 #pragma once
 
-#include <mtlx/backend/reference.hpp>
 #include <mtlx/nn/activation.hpp>
 #include <mtlx/nn/sequential.hpp>
 #include <mtlx/sharing/sharing.hpp>
+#include <mtlx/testing/sharing_laws.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,41 +28,33 @@ using Trunk = nn::Sequential<nn::Dense<5>, nn::Tanh>;
 using HeadB = sharing::Head<"b", nn::Sequential<nn::Dense<4>, nn::Tanh, nn::Dense<2>>>;
 
 using Slice = backend::ReferenceSlice;
-inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+inline constexpr double nan = testing::detail::not_a_number;
 
 inline std::vector<double> numbers(std::size_t count, std::uint64_t stream) {
-  Random random(1, Purpose::user, stream);
-  std::vector<double> result(count);
-  for (double& x : result) x = random.normal();
-  return result;
+  return testing::detail::normals(count, 1, stream);
 }
 
-/// Segments cover the vector in order, shared ones first; for_each_parameter covers it too.
+/// The first Net::tasks tasks of Three.
+template <std::size_t count>
+using Some = std::conditional_t<count == 1, Tasks<Three::At<0>>,
+                                std::conditional_t<count == 2, Tasks<Three::At<0>, Three::At<1>>, Three>>;
+
+/// All laws of a network whose tasks are the first of Three.
+template <class Net>
+void check_passes(const testing::SharingOptions& options = {}) {
+  const testing::Report report = testing::check_network<Net, Some<Net::output.size()>>(options);
+  INFO(report.text());
+  CHECK(report.ok());
+  CHECK(report.checks() > 100);
+}
+
+/// The laws of the layout alone.
 template <class Net>
 void check_layout() {
-  std::size_t at = 0, shared = 0;
-  bool own = false;
-  for (const Segment& segment : Net::segments) {
-    CHECK(segment.offset == at);
-    CHECK_FALSE(segment.owners.empty());
-    at += segment.size;
-    if (segment.owners.count() > 1) {
-      CHECK_FALSE(own);
-      shared += segment.size;
-    } else {
-      own = true;
-    }
-  }
-  CHECK(at == Net::parameters);
-  CHECK(shared == Net::shared);
-  at = 0;
-  std::set<std::string> paths;
-  Net::for_each_parameter([&](const nn::Path& path, const nn::Parameter& p, std::size_t offset) {
-    CHECK(offset == at);
-    CHECK(paths.insert(path.text()).second);
-    at += p.size();
-  });
-  CHECK(at == Net::parameters);
+  testing::Report report;
+  testing::detail::layout_of<Net, Some<Net::output.size()>>(report, {});
+  INFO(report.text());
+  CHECK(report.ok());
 }
 
 template <class Net>
@@ -104,53 +93,6 @@ double phi(const std::vector<double>& parameters, TaskSet set) {
     for (int i = 0; i < outputs[t] && set.has(t); ++i)
       sum += (i + 1) * memory[Net::output[t] + static_cast<std::size_t>(i)];
   return sum;
-}
-
-/// For every set of tasks: the gradient agrees with finite differences, is added to what stood there, and is the sum of
-/// the tasks'; absent tasks' parameters are neither read nor touched.
-template <class Net>
-void check_passes() {
-  const auto parameters = numbers(Net::parameters, 1);
-  std::vector<std::vector<double>> one;
-  const auto total = [](const Passed<Net>& p, double start) {
-    auto sum = p.shared;
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += p.own[i] - 2 * start;
-    return sum;
-  };
-  for (std::size_t t = 0; t < Net::tasks; ++t) one.push_back(total(pass<Net>(parameters, TaskSet::only(t)), 0));
-  for (unsigned bits = 1; bits < 1U << Net::tasks; ++bits) {
-    CAPTURE(bits);
-    TaskSet set;
-    for (std::size_t t = 0; t < Net::tasks; ++t)
-      if ((bits >> t & 1) != 0) set = set.with(t);
-    auto poisoned = parameters;
-    for (const Segment& s : Net::segments)
-      if (!s.owners.meets(set)) std::fill_n(poisoned.begin() + static_cast<std::ptrdiff_t>(s.offset), s.size, nan);
-    // What memory held before must not matter either.
-    const auto clean = total(pass<Net>(parameters, set), 0);
-    const auto found = total(pass<Net>(poisoned, set, 8, nan), 8);
-    double apart = 0, wrong = 0, sum_apart = 0;
-    for (std::size_t i = 0; i < clean.size(); ++i) {
-      apart = std::max(apart, std::isfinite(found[i]) ? std::abs(found[i] - clean[i]) : 1e9);
-      double sum = 0;
-      for (std::size_t t = 0; t < Net::tasks; ++t) sum += set.has(t) ? one[t][i] : 0;
-      sum_apart = std::max(sum_apart, std::abs(sum - clean[i]));
-      auto left = parameters, right = parameters;
-      left[i] -= 1e-5, right[i] += 1e-5;
-      wrong = std::max(wrong, std::abs((phi<Net>(right, set) - phi<Net>(left, set)) / 2e-5 - clean[i]));
-    }
-    CHECK(apart < 1e-13);
-    CHECK(sum_apart < 1e-13);
-    CHECK(wrong < 1e-8);
-    // Shared segments' gradients go to the one place, the others' to the other, and no further.
-    const auto p = pass<Net>(poisoned, set, 8, nan);
-    for (const Segment& s : Net::segments)
-      for (std::size_t i = s.offset; i < s.offset + s.size; ++i) {
-        const bool shared = s.owners.count() > 1;
-        CHECK((shared ? p.own : p.shared)[i] == 8);
-        if (!s.owners.meets(set)) CHECK((shared ? p.shared : p.own)[i] == 8);
-      }
-  }
 }
 
 /// "tasks:layer" for every layer, in order, e.g. "abc:Dense".

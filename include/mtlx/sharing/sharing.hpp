@@ -39,7 +39,8 @@
 //                                                        adds its gradient; both spans are the whole vector
 //   template <class Network> void project(std::span<S> parameters, TaskSet present, double learning_rate) const;
 //                                                        changes the parameters after an update (a proximal step)
-// regularise and project leave alone what no present task owns.
+// regularise and project leave alone what no present task owns. Instead of a TaskSet they may take an Attendance, which also
+// says which tasks train at all.
 //
 // Optional, for masks (see sharing/masks.hpp):
 //   static constexpr bool masked = true;                 a task's pass reads the shared parameters at
@@ -63,6 +64,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -113,6 +115,15 @@ struct Head {
   using Layer = Layers;
 };
 
+/// The tasks of a step, and those that the training has labels of at all.
+struct Attendance {
+  TaskSet present, trained = TaskSet::first(TaskSet::capacity);
+
+  constexpr Attendance(TaskSet now) : present(now) {}  // NOLINT: where nobody says more, all train
+  constexpr Attendance(TaskSet now, TaskSet ever) : present(now), trained(ever) {}
+  constexpr operator TaskSet() const { return present; }  // NOLINT: for who needs no more
+};
+
 /// The options of a strategy that has none.
 struct NoOptions {};
 
@@ -133,6 +144,17 @@ struct StrategyOf<Network> {
 /// The policy that a network belongs to, or an empty type if the network does not name it.
 template <class Network>
 using StrategyOf = typename detail::StrategyOf<Network>::type;
+
+/// Whether a strategy adds a penalty to the losses.
+template <class P, class Network, class S>
+concept Regularises = requires(const P policy, std::span<const S> parameters, std::span<S> gradient) {
+  policy.template regularise<Network>(parameters, Attendance(TaskSet()), gradient);
+};
+/// Whether it changes the parameters after an update.
+template <class P, class Network, class S>
+concept Projects = requires(const P policy, std::span<S> parameters) {
+  policy.template project<Network>(parameters, Attendance(TaskSet()), 0.0);
+};
 
 /// Whether each task sees the shared parameters through a mask of its own.
 template <class Network>
