@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # usage: scripts/oracle/venv.sh
 #
-# Makes sure that there is a Python with NumPy, PyTorch, scikit-learn, mpmath, safetensors and TensorBoard, in a virtual environment
-# outside the tree, and prints the path of its interpreter (the rest goes to standard error). Only the first call takes
-# long: PyTorch is large. Where pip can't have them, Debian's packages serve (without the last two). Knobs, by environment:
+# Makes sure that there is a Python with NumPy, PyTorch, scikit-learn, mpmath, safetensors, TensorBoard and seqeval, in a virtual
+# environment outside the tree, and prints the path of its interpreter (the rest goes to standard error). Only the first call takes
+# long: PyTorch is large. Where pip can't have them, Debian's packages serve (without the last three). Knobs, by environment:
 #   MTLX_VENV     the virtual environment                   ($XDG_CACHE_HOME/mtlx-venv, else ~/.cache/mtlx-venv)
 #   PYTHON        the interpreter that makes it             (python3)
 #   MTLX_PIP=0    do not ask pip, use Debian's package
@@ -21,7 +21,7 @@ found() {
   echo "$folder/bin/python" >&3
 }
 
-if works && { [ "${MTLX_PIP:-1}" = 0 ] || "$folder/bin/python" -c 'import safetensors, tensorboard' 2>/dev/null; }; then
+if works && { [ "${MTLX_PIP:-1}" = 0 ] || "$folder/bin/python" -c 'import safetensors, tensorboard, seqeval' 2>/dev/null; }; then
   found
   exit 0
 fi
@@ -61,14 +61,20 @@ with_pip() {
   local python=${PYTHON:-python3}
   local packages=(numpy torch scikit-learn mpmath safetensors tensorboard)
   # An environment that lacks some of them keeps the others.
-  if "$folder/bin/python" -m pip install --quiet --no-cache-dir "${packages[@]}" 2>/dev/null && works; then return; fi
+  if "$folder/bin/python" -m pip install --quiet --no-cache-dir "${packages[@]}" 2>/dev/null && works; then
+    few
+    return
+  fi
   if ! make_venv "$python" -m venv 2>/dev/null; then
     apt python3-venv || return 1
     make_venv "$python" -m venv || return 1
   fi
   echo "python: pip installs ${packages[*]} (several gigabytes)"
-  "$folder/bin/python" -m pip install --quiet --no-cache-dir "${packages[@]}" && works
+  "$folder/bin/python" -m pip install --quiet --no-cache-dir "${packages[@]}" && works && few
 }
+
+# Small and built from source: what needs it is left out without it.
+few() { "$folder/bin/python" -m pip install --quiet --no-cache-dir seqeval 2>/dev/null || echo "python: no seqeval"; }
 
 with_debian() {
   apt python3-torch python3-numpy python3-sklearn python3-mpmath python3-venv || return 1

@@ -142,3 +142,22 @@ TEST_CASE("tags are classes, missing where there is none") {
   CHECK_FALSE(some.present(3));
   CHECK(error_of([&] { tags(valid, "pos", tagset); }) == Contains("valid has no column \"pos\""));
 }
+
+TEST_CASE("spans have O first, then B and I of each type, and sentences are sequences") {
+  const Corpus text = corpus_of({"in/O New/B-place York/I-place", "Ann/I-person ,/_", "we/O"});
+  const Tagset spans = Tagset::spans(text, "tag");
+  CHECK(spans.names() == std::vector<std::string>{"O", "B-person", "I-person", "B-place", "I-place"});
+  const Targets targets = tags(text, "tag", spans);
+  CHECK(targets.value(1) == 3);
+  CHECK(targets.value(3) == 2);
+  CHECK_FALSE(targets.present(4));
+  std::vector<bool> on;
+  for (std::size_t i = 0; i < targets.size(); ++i) on.push_back(targets.goes_on(i));
+  CHECK(on == std::vector<bool>{false, true, true, false, true, false});
+
+  CHECK(Tagset::spans(corpus_of({"a/O"}), "tag").size() == 1);
+  CHECK(error_of([] { Tagset::spans(corpus_of({"a/O b/S-place"}), "tag"); }) ==
+        "mtlx: train, row 2: tag \"S-place\" in \"tag\", expected O, B-TYPE or I-TYPE");
+  CHECK(error_of([] { Tagset::spans(corpus_of({"a/B-"}), "tag"); }) == Contains("row 1: tag \"B-\""));
+  CHECK(error_of([] { Tagset::spans(corpus_of({"a/_"}), "tag"); }) == Contains("every token has _ there"));
+}

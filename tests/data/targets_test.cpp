@@ -107,3 +107,30 @@ TEST_CASE("a subset keeps values and gaps") {
   CHECK(error_of([&] { targets.subset(outside); }) == doctest::Contains("names sample 3, but there are only 3"));
   CHECK(Targets::classes(std::vector<int>{4, 5}).subset(whole).value(0) == 5);
 }
+
+TEST_CASE("samples go on with a sequence") {
+  const Targets alone = Targets::classes(std::vector<int>{4, 5, missing_label, 7, 8});
+  CHECK_FALSE(alone.goes_on(1));
+  const auto marks = [](const Targets& targets) {
+    std::vector<bool> all;
+    for (std::size_t i = 0; i < targets.size(); ++i) all.push_back(targets.goes_on(i));
+    return all;
+  };
+  const Targets targets = alone.in_sequences(std::vector<std::size_t>{3, 2});
+  CHECK(marks(targets) == std::vector<bool>{false, true, true, false, true});
+  CHECK(targets.value(4) == 8);
+  CHECK_FALSE(targets.present(2));
+  // In a part, where the next sample is the next one there too.
+  const std::array<std::size_t, 6> samples{1, 2, 3, 4, 1, 0};
+  CHECK(marks(targets.subset(samples)) == std::vector<bool>{false, true, false, true, false, false});
+  CHECK(marks(targets.subset(samples).subset(std::array<std::size_t, 3>{2, 3, 4})) ==
+        std::vector<bool>{false, true, false});
+  CHECK(marks(alone.subset(samples)) == std::vector<bool>(6, false));
+  CHECK(targets.subset(std::span<const std::size_t>{}).in_sequences({}).size() == 0);
+
+  const auto refused = [&](std::vector<std::size_t> lengths) { return error_of([&] { alone.in_sequences(lengths); }); };
+  CHECK(refused({3, 3}) == doctest::Contains("a sequence of 3 samples where 2 are left"));
+  CHECK(refused({5, 0}) == doctest::Contains("a sequence of 0 samples where 0 are left"));
+  CHECK(refused({3, 1}) == "mtlx: targets: the sequences have 4 samples in all, and the targets 5");
+  CHECK(refused({}) == doctest::Contains("have 0 samples in all"));
+}

@@ -71,6 +71,28 @@ struct CorpusParts {
   return names.size() > 12 ? list.append(", ...") : list;
 }
 
+// Those of some texts that occur at least `minimum_count` times, at most `most` of them: the most frequent first, equally
+// frequent ones in the order of their bytes.
+[[gnu::cold]] inline std::vector<std::string> most_frequent(std::vector<std::string_view> texts,
+                                                            std::size_t minimum_count, std::size_t most) {
+  std::sort(texts.begin(), texts.end());
+  struct Counted {
+    std::string_view text;
+    std::size_t count;
+  };
+  std::vector<Counted> counted;
+  for (std::size_t i = 0, next = 0; i < texts.size(); i = next) {
+    while (next < texts.size() && texts[next] == texts[i]) ++next;
+    if (next - i >= minimum_count) counted.push_back({texts[i], next - i});
+  }
+  std::sort(counted.begin(), counted.end(), [](const Counted& a, const Counted& b) {
+    return a.count != b.count ? a.count > b.count : a.text < b.text;
+  });
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < std::min(most, counted.size()); ++i) found.emplace_back(counted[i].text);
+  return found;
+}
+
 // Different texts, each with its number in the list, found again in logarithmic time.
 class TextList {
  public:
@@ -219,22 +241,8 @@ class Vocabulary {
       const Field field = corpus->field(options.column);
       for (std::size_t token = 0; token < corpus->size(); ++token) words.push_back(corpus->value(token, field));
     }
-    std::sort(words.begin(), words.end());
-    struct Counted {
-      std::string_view word;
-      std::size_t count;
-    };
-    std::vector<Counted> counted;
-    for (std::size_t i = 0, next = 0; i < words.size(); i = next) {
-      while (next < words.size() && words[next] == words[i]) ++next;
-      if (next - i >= options.minimum_count) counted.push_back({words[i], next - i});
-    }
-    std::sort(counted.begin(), counted.end(), [](const Counted& a, const Counted& b) {
-      return a.count != b.count ? a.count > b.count : a.word < b.word;
-    });
-    if (options.most != 0 && counted.size() > options.most - 2) counted.resize(options.most - 2);
-    std::vector<std::string> texts;
-    for (const Counted& each : counted) texts.emplace_back(each.word);
+    std::vector<std::string> texts = detail::most_frequent(
+        std::move(words), options.minimum_count, options.most != 0 ? options.most - 2 : static_cast<std::size_t>(-1));
     words_ = detail::TextList("vocabulary", std::move(texts));
   }
 
@@ -270,6 +278,31 @@ class Tagset {
     found.erase(std::unique(found.begin(), found.end()), found.end());
     if (found.empty()) fail(training.name(), " has no tag in ", detail::shown(name), ": every token has _ there");
     tags_ = detail::TextList("tagset", {found.begin(), found.end()});
+  }
+
+  /// The tags of spans (chunks, entities) in a field of a corpus, numbered as nn::SpanF1 reads them: O is 0, and for each
+  /// type, in the order of their bytes, B-TYPE, which begins a span, is 2 k + 1 and I-TYPE, which goes on with it,
+  /// 2 k + 2. Throws `Error` naming the row for any other tag but "_", and as above.
+  [[gnu::cold]] static Tagset spans(const Corpus& training, std::string_view name) {
+    const Field field = training.field(name);
+    std::vector<std::string_view> types;
+    bool any = false;
+    for (std::size_t token = 0; token < training.size(); ++token) {
+      const std::string_view tag = training.value(token, field);
+      any = any || tag != "_";
+      if (tag == "_" || tag == "O") continue;
+      if (tag.size() < 3 || (tag[0] != 'B' && tag[0] != 'I') || tag[1] != '-')
+        fail(training.name(), ", row ", training.row(token), ": tag ", detail::shown(tag), " in ", detail::shown(name),
+             ", expected O, B-TYPE or I-TYPE");
+      types.push_back(tag.substr(2));
+    }
+    if (!any) fail(training.name(), " has no tag in ", detail::shown(name), ": every token has _ there");
+    std::sort(types.begin(), types.end());
+    types.erase(std::unique(types.begin(), types.end()), types.end());
+    std::vector<std::string> tags{"O"};
+    for (const std::string_view type : types)
+      for (const char* prefix : {"B-", "I-"}) tags.push_back(std::string(prefix).append(type));
+    return Tagset(std::move(tags));
   }
 
   /// The tags named, in that order. Throws `Error` if one is empty or there twice.
@@ -317,8 +350,9 @@ enum class UnknownTag { error, missing };
   return Inputs(Shape{static_cast<int>(width), 1, 1}, std::move(values));
 }
 
-/// The class of every token of a corpus in a field ("upos", "misc.NER"); missing where it has "_". Throws `Error`
-/// naming the row if a tag is not in the tagset, unless it shall count as missing; and if there is no such column.
+/// The class of every token of a corpus in a field ("upos", "misc.NER"); missing where it has "_". The sentences are the
+/// sequences (`Targets::in_sequences`). Throws `Error` naming the row if a tag is not in the tagset, unless it shall count
+/// as missing; and if there is no such column.
 [[gnu::cold]] inline Targets tags(const Corpus& corpus, std::string_view name, const Tagset& tagset,
                                   UnknownTag unknown = UnknownTag::error) {
   const Field field = corpus.field(name);
@@ -332,7 +366,9 @@ enum class UnknownTag { error, missing };
            " is not one of the tagset's ", tagset.size(), " tags (", detail::listed(tagset.names()),
            "); UnknownTag::missing would leave it out");
   }
-  return Targets::classes(labels);
+  std::vector<std::size_t> lengths;
+  for (std::size_t s = 0; s < corpus.sentences(); ++s) lengths.push_back(corpus.sentence(s).size);
+  return Targets::classes(labels).in_sequences(lengths);
 }
 
 }  // namespace mtlx::data

@@ -60,6 +60,35 @@ class Targets {
     return Targets(width, std::move(values), std::move(mask));
   }
 
+  /// The same with samples that belong together, as the tokens of a sentence do: the first `lengths[0]` samples are one
+  /// sequence, the next `lengths[1]` another, and so on. Without, each sample is a sequence of its own. Training doesn't
+  /// look at it; metrics of sequences do (nn::SpanF1). Throws `Error` if a length is 0 or their sum is not `size()`.
+  [[gnu::cold]] Targets in_sequences(std::span<const std::size_t> lengths) const {
+    Targets marked = *this;
+    marked.goes_on_.assign(size(), 1);
+    std::size_t first = 0;
+    for (const std::size_t length : lengths) {
+      if (length == 0 || length > size() - first)
+        fail("targets: a sequence of ", length, " samples where ", size() - first, " are left");
+      marked.goes_on_[first] = 0;
+      first += length;
+    }
+    if (first != size()) fail("targets: the sequences have ", first, " samples in all, and the targets ", size());
+    return marked;
+  }
+  /// Whether a sample belongs to the sequence of the sample before it.
+  bool goes_on(std::size_t sample) const {
+    assert(sample < size());
+    return !goes_on_.empty() && goes_on_[sample] != 0;
+  }
+
+  // Out of line: they are large, and in every container of data sets.
+  [[gnu::noinline]] Targets(const Targets&) = default;
+  [[gnu::noinline]] Targets(Targets&&) noexcept = default;
+  [[gnu::noinline]] Targets& operator=(const Targets&) = default;
+  [[gnu::noinline]] Targets& operator=(Targets&&) noexcept = default;
+  [[gnu::noinline]] ~Targets() = default;
+
   /// Numbers per sample.
   std::size_t width() const { return width_; }
   /// Samples.
@@ -96,12 +125,17 @@ class Targets {
     return count;
   }
 
-  /// The targets of the named samples, in that order. Throws `Error` if an index is not below `size()`.
+  /// The targets of the named samples, in that order; a sequence goes on where its next sample follows. Throws `Error` if
+  /// an index is not below `size()`.
   Targets subset(std::span<const std::size_t> samples) const {
     detail::check_samples("targets", samples, size());
     std::vector<std::uint8_t> mask;
     if (!mask_.empty()) mask = detail::gather_rows(mask_, width_, samples);
-    return Targets(width_, detail::gather_rows(values_, width_, samples), std::move(mask));
+    Targets part(width_, detail::gather_rows(values_, width_, samples), std::move(mask));
+    if (!goes_on_.empty()) part.goes_on_.resize(samples.size());
+    for (std::size_t i = 1; i < samples.size() && !goes_on_.empty(); ++i)
+      part.goes_on_[i] = goes_on_[samples[i]] != 0 && samples[i - 1] + 1 == samples[i];
+    return part;
   }
 
  private:
@@ -120,6 +154,7 @@ class Targets {
   std::size_t width_;
   std::vector<float> values_;
   std::vector<std::uint8_t> mask_;
+  std::vector<std::uint8_t> goes_on_;  // of each sample, or empty if each is a sequence of its own
 };
 
 }  // namespace mtlx::data

@@ -14,11 +14,14 @@
 //
 // Optional:
 //   static constexpr Meaning meaning;           what z must mean: other tasks refuse the metric
+//   void begin_sequence();                      called before each sample that doesn't go on with the sequence (sentence)
+//                                               of the sample before it: see data::Targets::in_sequences
 //
-// Laws, checked by testing/metric_laws.hpp: the order of samples doesn't matter; missing targets don't count; two
-// metrics share nothing; a value is finite where z is, and says so with NaN at most where it isn't.
+// Laws, checked by testing/metric_laws.hpp: the order of samples (of sequences, for those that are told) doesn't matter;
+// missing targets don't count; two metrics share nothing; a value is finite where z is, and says so with NaN at most where
+// it isn't.
 //
-// The smallest type that models it is AbsoluteError below. More metrics: f1.hpp, ranking.hpp, r2.hpp.
+// The smallest type that models it is AbsoluteError below. More metrics: f1.hpp, span_f1.hpp, ranking.hpp, r2.hpp.
 #pragma once
 
 #include <array>
@@ -61,6 +64,13 @@ class Metrics {
 
   void add(std::span<const float> z, std::span<const float> target, std::span<const unsigned char> present) {
     std::apply([&](auto&... metric) { (metric.add(z, target, present), ...); }, metrics_);
+  }
+  /// For those that look at sequences.
+  void begin_sequence() {
+    const auto begin = [](auto& metric) {
+      if constexpr (requires { metric.begin_sequence(); }) metric.begin_sequence();
+    };
+    std::apply([&](auto&... metric) { (begin(metric), ...); }, metrics_);
   }
   /// The value of each.
   std::array<double, count> values() const {

@@ -6,7 +6,7 @@
 // named     the metric has a name, takes at least one target a sample, and its Value holds the number it is given.
 // empty     the value is NaN before the first sample, and after samples of which no target is present.
 // finite    finite outputs give a finite value.
-// order     the order of the samples doesn't matter, but for rounding.
+// order     the order of the samples doesn't matter, but for rounding. (A metric of sequences gets each as one.)
 // missing   a missing target doesn't count, whatever stands there, and neither does its sample's output where each target
 //           has its own or none of the sample's is present.
 // own       a copy goes its own way, another metric knows nothing of this one, and asking for the value changes nothing.
@@ -65,6 +65,7 @@ using RunMetric = MetricOutput (*)(const MetricInput&, std::span<const std::size
 template <class M>
 MetricOutput run_metric(const MetricInput& input, std::span<const std::size_t> order) {
   const auto add = [&](M& metric, std::size_t s) {
+    if constexpr (requires { metric.begin_sequence(); }) metric.begin_sequence();
     metric.add(std::span(input.z).subspan(s * input.outputs, input.outputs),
                std::span(input.target).subspan(s * input.targets, input.targets),
                std::span(input.present).subspan(s * input.targets, input.targets));

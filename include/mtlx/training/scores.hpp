@@ -33,7 +33,7 @@ struct Anything {
   std::span<const float> values() const;
   std::span<const double> losses() const;
   std::span<const double> metrics() const;
-  double loss, accuracy, rmse, mae, r2, f1, micro_f1, roc_auc, average_precision;
+  double loss, accuracy, rmse, mae, r2, f1, micro_f1, span_f1, roc_auc, average_precision;
 };
 
 template <class>
