@@ -47,7 +47,8 @@ def check(report):
                 continue
             tasks[row["task"]] = row["metric"]
             for tag, column in (("loss", "loss"), ("validation_loss", "validation_loss"),
-                                ("validation_" + row["metric"], "validation_metric")):
+                                ("validation_" + row["metric"], "validation_metric"), ("weight", "weight"),
+                                ("gradient_length", "gradient_length")):
                 number = single(row[column])
                 if number is not None:
                     expected[(f"{row['task']}/{tag}", int(row["epoch"]))] = number

@@ -167,4 +167,18 @@ TEST_CASE("wrong input is refused in a sentence") {
       "mtlx: balancing: the inner product of the gradients of tasks 0 and 1 (the first is 0) is not finite in double",
       Error);
   CHECK(balancing::combine(balancing::UpGrad{}, Eigen::MatrixXd(2, 0)).size() == 0);
+  // What a double can't square is refused at both ends, and not taken for 0; a gradient of zeros is one.
+  j = conflict();
+  j.row(1) *= 1e-160;
+  CHECK_THROWS_WITH_AS(
+      balancing::combine(balancing::UpGrad{}, j),
+      "mtlx: balancing: the gradient of task 1 (the first is 0) is shorter than 1e-150, and the square of "
+      "its length is lost in double: scale the gradients",
+      Error);
+  CHECK_THROWS_AS(balancing::combine(balancing::UpGrad{}, (1e155 * conflict()).eval()), Error);
+  j.row(1).setZero();
+  CHECK((balancing::combine(balancing::UpGrad{}, j) - j.row(0).transpose() / 2).norm() < 1e-12);
+  CHECK((balancing::combine(balancing::UpGrad{}, (1e-149 * conflict()).eval()) -
+         1e-149 * balancing::combine(balancing::UpGrad{}, conflict()))
+            .norm() < 1e-160);
 }

@@ -331,6 +331,27 @@ TEST_CASE("losses of 0 and beyond the scale leave every weight finite") {
   CHECK(first_weights(SmoothTchebycheff{}, {0, 2}) == Numbers{0, 0.5});
 }
 
+TEST_CASE("learned scales stay within 60, at both ends") {
+  const Numbers nothing{0}, much{1e30};
+  const auto told = [](const auto& policy, auto& state, const Numbers& losses) {
+    const Problem problem{.tasks = TaskSet::first(1), .losses = losses, .gram = {}};
+    for (int step = 0; step < 3; ++step) policy.observe(problem, state);
+    Numbers w(1);
+    policy.weights(problem, state, w);
+    return w[0];
+  };
+  // A step would be of a thousand.
+  const ImtlL imtl{.learning_rate = 1000};
+  ImtlL::State s;
+  CHECK(told(imtl, s, nothing) == std::exp(60.0));
+  CHECK(told(imtl, s, much) == std::exp(-60.0));
+  const Uncertainty uncertainty{.learning_rate = 1000, .initial = 3};
+  Uncertainty::State u;
+  CHECK(told(uncertainty, u, nothing) == std::exp(60.0) / 2);
+  u.reset();
+  CHECK(told(uncertainty, u, much) == std::exp(-60.0) / 2);
+}
+
 TEST_CASE("a loss below 0 is an Error that names the task, where it has no meaning") {
   const auto refused = [](Asked asked) {
     std::string said;

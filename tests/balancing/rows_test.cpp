@@ -139,6 +139,19 @@ TEST_CASE("MoCo: three steps of its recurrence, by hand") {
       Error);
 }
 
+TEST_CASE("a loss below 0 leaves every task's memory as it was") {
+  const std::vector<double> losses{1, 2, -1}, gram{1, 0, 0, 0, 1, 0, 0, 0, 1};
+  const Problem problem{.tasks = TaskSet::first(3), .losses = losses, .gram = gram};
+  std::vector<double> rows{1, 2}, memory{3, 4};
+  CHECK_THROWS_WITH_AS(MoCo{}.absorb<double>(problem, {}, 0, rows, memory),
+                       "mtlx: MoCo: the loss of task 2 (the first is 0) is -1, and must be at least 0", Error);
+  CHECK_THROWS_AS(DbMtl{}.absorb<double>(problem, {}, 0, rows, memory), Error);
+  CHECK(rows == std::vector<double>{1, 2});
+  CHECK(memory == std::vector<double>{3, 4});
+  MoCo{.normalise = false}.absorb<double>(problem, {}, 0, rows, memory);  // goes by no loss
+  CHECK(memory == std::vector<double>{2, 3});
+}
+
 TEST_CASE("DbMtl: three steps with a falling beta, by hand; a gradient that becomes 0 fades out") {
   const DbMtl policy{.beta = 0.8, .sigma = 0.5};
   DbMtl::State state;

@@ -2,7 +2,7 @@
 // usage: demo DIRECTORY
 //
 // Writes reports of invented studies, for scripts/check_report.sh to look at: three tasks, twelve tasks and ten strategies,
-// one seed, and names that are out to break a page.
+// one seed, names that are out to break a page, and one report of four studies.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <exception>
 #include <mtlx/core/file.hpp>
 #include <mtlx/core/random.hpp>
+#include <mtlx/study/across.hpp>
 #include <mtlx/study/report.hpp>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@
 namespace {
 
 using namespace mtlx;
+
+std::string fixed(double number) { return study::detail::fixed(number, 2); }
 
 // A PNG of 64 by 48 points: a grey ramp, in stored (uncompressed) blocks.
 std::string png() {
@@ -71,6 +74,7 @@ study::Study invented(std::size_t tasks, std::size_t candidates, std::size_t run
       name = "a_name_of_one_word_that_goes_on_and_on_without_an_end_and_without_any_place_to_break_it";
     const bool error = t % 3 == 2;
     s.tasks.push_back({name, error ? "rmse" : tasks <= 3 ? "accuracy" : "roc_auc", !error});
+    if (tasks <= 3 && t == 0) s.tasks.back().more = {{"f1", true}, {"log_loss", false}};
   }
   for (std::size_t c = 0; c < candidates; ++c) {
     study::CandidateRecord& candidate = s.candidates.emplace_back();
@@ -111,6 +115,10 @@ study::Study invented(std::size_t tasks, std::size_t candidates, std::size_t run
             epoch.cosines.push_back(self ? 1 : 0.3 * left - 0.05 + 0.1 * noise());
             epoch.conflicts.push_back(self ? 0 : 0.4 - 0.3 * left + 0.05 * noise());
           }
+        for (std::size_t t = 0; t < tasks; ++t) {
+          epoch.weights.push_back(c == 2 ? 1 + 0.2 * noise() : 1);
+          if (c == 2) epoch.lengths.push_back(left * (1 + static_cast<double>(t)) + 0.05 * noise());
+        }
         run.epochs.push_back(epoch);
       }
       for (std::size_t t = 0; t < tasks; ++t) {
@@ -119,6 +127,9 @@ study::Study invented(std::size_t tasks, std::size_t candidates, std::size_t run
         run.metrics.push_back(s.tasks[t].higher_is_better ? score : 30 * (1.1 - score));
         run.losses.push_back(0.5 + 0.01 * noise());
       }
+      for (std::size_t i = 0; tasks == 3 && i < 7 * tasks; ++i)
+        run.cluster_metrics.push_back(0.8 + 0.01 * static_cast<double>(c * (i % tasks)) + 0.01 * noise());
+      for (std::size_t m = 0; m < study::further_metrics(s); ++m) run.more_metrics.push_back(0.7 + 0.02 * noise());
       s.runs.push_back(run);
     }
   }
@@ -128,6 +139,12 @@ study::Study invented(std::size_t tasks, std::size_t candidates, std::size_t run
   for (std::size_t t = 0; t < tasks; ++t) affinity.row_names.push_back(s.tasks[t].name);
   affinity.column_names = affinity.row_names;
   for (std::size_t i = 0; i < tasks * tasks; ++i) affinity.values.push_back(i == 1 ? std::nan("") : 0.02 * noise());
+  s.matrices.push_back(affinity);
+  affinity.title = "Gain or loss of each task by partner, in %; positive is better";
+  affinity.columns = "by partner";
+  for (const double gain : affinity.values)
+    affinity.notes.push_back(
+        join(fixed(gain - 0.5), " to ", fixed(gain + 0.5), gain < 0 ? ", worse" : ", cannot tell"));
   s.matrices.push_back(affinity);
   study::MatrixRecord masks{"Overlap of masks", "", "", affinity.row_names, affinity.row_names, {}};
   for (std::size_t i = 0; i < tasks * tasks; ++i)
@@ -151,6 +168,11 @@ int main(int argc, char** argv) {
     study::write_report(invented(3, 3, 5, 30, false), directory + "/three", {.start_time = 1.7e9});
     study::write_report(invented(12, 10, 10, 12, false), directory + "/twelve");
     study::write_report(invented(1, 2, 1, 1, false), directory + "/one");
+    std::vector<study::Study> several(4, invented(3, 3, 5, 30, false));
+    for (std::size_t s = 0; s < several.size(); ++s) several[s].title = join("Data set ", s + 1);
+    make_folder(directory + "/across");
+    write_file(directory + "/across/report.html",
+               study::report_html({&several[0], &several[1], &several[2], &several[3]}));
     study::write_report(invented(4, 2, 3, 5, true), directory + "/hostile");
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -80,11 +80,13 @@ std::string tables(const Study& study) {
   }
   for (const study::RunRecord& r : study.runs) {
     text += join(r.candidate, " ", r.split, " ", r.seed, " ", r.error, "\n");
-    for (const auto* numbers : {&r.metrics, &r.more_metrics, &r.losses, &r.validation_losses, &r.validation_metrics})
+    for (const auto* numbers :
+         {&r.metrics, &r.more_metrics, &r.losses, &r.validation_losses, &r.validation_metrics, &r.cluster_metrics})
       text += digits(*numbers);
     for (const study::EpochRecord& e : r.epochs) {
       text += join(e.epoch, "\n");
-      for (const auto* numbers : {&e.losses, &e.validation_losses, &e.validation_metrics, &e.cosines, &e.conflicts})
+      for (const auto* numbers :
+           {&e.losses, &e.validation_losses, &e.validation_metrics, &e.cosines, &e.conflicts, &e.weights, &e.lengths})
         text += digits(*numbers);
     }
   }
@@ -179,6 +181,8 @@ TEST_CASE("a study is what its runs would be alone, for any number of jobs") {
     REQUIRE(run.epochs.size() >= 3);
     CHECK(run.epochs[2].epoch == 3);
     CHECK(run.epochs[0].cosines.size() == (r % 2 == 0 ? 0 : 4));
+    CHECK(run.epochs[0].lengths.size() == (r % 2 == 0 ? 0 : 2));
+    if (r % 2 == 0) CHECK(run.epochs[0].weights == std::vector<double>{1, 1});
   }
   // The last run by hand.
   auto [rest, tested] = data::split(train(), 0.75, 7);
@@ -195,6 +199,41 @@ TEST_CASE("a study is what its runs would be alone, for any number of jobs") {
   CHECK(same(one.runs[5].losses, scores.losses()));
   CHECK(same(one.runs[5].validation_losses, on_validation.losses()));
   CHECK(same(one.runs[5].validation_metrics, on_validation.metrics()));
+}
+
+TEST_CASE("clusters are kept together, and those of a test set judged one by one") {
+  const Temporary folder;
+  data::Clusters of_train(1), of_test(1);
+  for (std::size_t i = 0; i < 57; ++i) of_train[0].push_back(i / 5);
+  for (std::size_t i = 0; i < 31; ++i) of_test[0].push_back(i < 2 ? 7 : i % 3);  // 0, 1, 2 and 7
+  const study::Data drawn{.train = &train(), .clusters = &of_train},
+      given{.train = &train(), .test = &test(), .clusters = &of_train, .test_clusters = &of_test};
+  const auto on = [&](const study::Data& data, const study::Options& options) {
+    return study::compare<Single, Hard>(data, options, {.name = "single"}, {.name = "hard"});
+  };
+  // Of 12 clusters round(0.8 x 12) = 10 stay and 8 of these train.
+  const Study by_split = on(drawn, quick);
+  CHECK(by_split.test_to_train == 2.0 / 8);
+  CHECK(by_split.runs[0].cluster_metrics.empty());
+  CHECK(by_split.settings[6] == std::pair<std::string, std::string>("drawn at random", "whole clusters, of 12"));
+
+  const Study one = on(given, kept(folder.path()));
+  REQUIRE(one.runs[3].cluster_metrics.size() == 4 * 2);
+  auto [trained, validated] = data::split(train(), of_train, 0.8, ~std::uint64_t{0});
+  Hard model{{.seed = 2}};
+  model.fit(trained.data, {.epochs = 3, .batch_size = 16, .validation = &validated.data});
+  const data::DataSet seven = data::take(test(), 2);
+  const auto scores = model.evaluate(seven).metrics();
+  CHECK(digits({one.runs[3].cluster_metrics[6], one.runs[3].cluster_metrics[7]}) == digits({scores[0], scores[1]}));
+  Lines lines;
+  study::Options again = kept(folder.path());
+  again.observer = &lines;
+  CHECK(tables(on(given, again)) == tables(one));
+  CHECK(lines.lines.empty());
+  CHECK(error_of([&] { on({.train = &train(), .test_clusters = &of_test}, quick); }) ==
+        "mtlx: study: test_clusters are of a test set, and there is none; give clusters");
+  CHECK(error_of([&] { on({.train = &train(), .test = &test(), .test_clusters = &of_train}, quick); }) ==
+        "mtlx: clusters: stream 0 has 31 samples, and its list 57 entries");
 }
 
 TEST_CASE("a model without a name has that of its policies") {

@@ -81,6 +81,35 @@ TEST_CASE("a study's runs are paired by split and seed") {
   CHECK(delta_m(study, 1).differences.size() == 2);
 }
 
+TEST_CASE("a study's delta_m is over all metrics of its tasks") {
+  Study study = study_of_two();
+  study.tasks[0].more = {{"f1", true}};
+  study.tasks[1].more = {{"mae", false}, {"r2", true}};
+  study.runs = {run(0, 0, 1, {0.8, 2}), run(1, 0, 1, {0.88, 1.6})};
+  study.runs[0].more_metrics = {0.5, 1, 0.5}, study.runs[1].more_metrics = {0.2, 0.9, 0.6};
+  // By metrics: +10 and -60 % of a; +20, +10 and +20 % of b. By tasks: -25 and 50 / 3.
+  const double by_tasks = (-25 + 50.0 / 3) / 2;
+  CHECK(delta_m(study, 1).differences[0] == doctest::Approx(by_tasks));
+  CHECK(delta_m(study, study.runs[1]) == doctest::Approx(by_tasks));
+  CHECK(delta_m_flat(study, 1).differences[0] == doctest::Approx(0));
+  // Better by the one, worse by the other.
+  study.runs[1].more_metrics[0] = 0.3;  // -40 %: tasks -15 and 50 / 3, metrics 10 - 40 + 50
+  study.runs[1].more_metrics[2] = 0.3;  // -40 %: tasks -15 and -10 / 3, metrics 10 - 40 + 20 + 10 - 40
+  CHECK(delta_m(study, 1).differences[0] == doctest::Approx((-15 - 10.0 / 3) / 2));
+  CHECK(delta_m_flat(study, study.runs[1]) == doctest::Approx(8));
+  CHECK(delta_m_flat(study, 1).scale == doctest::Approx(110));
+  // A task's own gains stay those of its first metric.
+  CHECK(metric_gains(study, 1, 1).differences[0] == doctest::Approx(0.4));
+  // Without one of them there is no delta_m.
+  study.runs[1].more_metrics.clear();
+  CHECK(delta_m(study, 1).missing == std::vector<std::string>{"split 0, seed 1: there is no f1 of the task \"a\""});
+  CHECK(is_nan(delta_m_flat(study, study.runs[1])));
+  study.runs[1].more_metrics = {0.3};
+  CHECK_THROWS_WITH_AS(
+      delta_m_flat(study, 1),
+      "mtlx: delta_m: candidate 1 has 1 further metrics with seed 1 and split 0, and the study's tasks have 3", Error);
+}
+
 TEST_CASE("pairs that are not there are named") {
   Study study = study_of_two();
   study.runs[0].metrics[0] = 0;

@@ -55,6 +55,8 @@ Study known() {
         if (c == 1) {
           epoch.cosines = {1, -0.25, -0.25, 1};
           epoch.conflicts = {0, 0.75, 0.75, 0};
+          epoch.weights = {2, 1};
+          epoch.lengths = {0.25, missing};
         }
         run.epochs.push_back(epoch);
       }
@@ -390,7 +392,7 @@ TEST_CASE("the same study gives the same files, and times stand apart") {
   study::write_report(s, folder.path() + "/second", {.start_time = 1000});
   study::write_report(s, folder.path() + "/second", {.start_time = 1000});  // into a folder that is there
   auto first = files(folder.path() + "/first"), second = files(folder.path() + "/second");
-  CHECK(first.size() == 8 + 20);
+  CHECK(first.size() == 9 + 20);
   REQUIRE(first.size() == second.size());
   CHECK(first.count("tensorboard/1_good/split0_seed14/events.out.tfevents.1000.mtlx") == 1);
   for (const auto& file : first) {
@@ -411,7 +413,7 @@ TEST_CASE("the same study gives the same files, and times stand apart") {
       CHECK(bytes == other);
     }
   }
-  CHECK(has(first["curves.csv"], "good,0,10,2,a,accuracy,0.5,,0.7\ngood,0,10,2,b,rmse,2,,\n"));
+  CHECK(has(first["curves.csv"], "good,0,10,2,a,accuracy,0.5,,0.7,2,0.25\ngood,0,10,2,b,rmse,2,,,1,\n"));
   CHECK(count(first["conflicts.csv"], "\n") == 1 + 5 * 3 * 2);
   s.tasks[1].more = {{"r2", true}};
   for (study::RunRecord& run : s.runs) run.more_metrics = {0.25};
@@ -419,11 +421,45 @@ TEST_CASE("the same study gives the same files, and times stand apart") {
   CHECK(has(study::detail::runs_csv(s, study::findings(s)), "single,0,10,0.8,0.5,,2,0.25,,0.25,0,0,\n"));
   CHECK(has(study::report_json(s), "\"more_metrics\": [0.25]"));
   CHECK(has(study::report_json(s), "\"more\": [{\"name\": \"r2\", \"higher_is_better\": true}]"));
+  // Both conventions are over all metrics: good is worse by each, for the further one is lost altogether.
+  for (std::size_t r = 5; r < 10; ++r) s.runs[r].more_metrics = {0.2 - 0.001 * static_cast<double>(r)};
+  const double gain_a = 100 * .02 / .8, gain_b = 100 * .1 / 2, gain_r2 = 100 * (0.195 - 0.25) / 0.25;
+  const study::Findings both = study::findings(s);
+  CHECK(both.run_delta[5] == doctest::Approx((gain_a + (gain_b + gain_r2) / 2) / 2));
+  CHECK(both.run_delta_flat[5] == doctest::Approx(-(gain_a + gain_b + gain_r2) / 3));
+  CHECK(both.more[1][0].mean == doctest::Approx(0.193));
+  CHECK(both.delta[1].verdict == study::Verdict::worse);
+  CHECK(both.delta_flat[1].mean > both.delta_flat[1].lower);
+  CHECK(both.delta_flat[1].lower > 0);
+  const std::string flat = study::detail::fixed(both.delta_flat[1].mean, 2, true);
+  for (const std::string& one : {study::report_html(s), study::report_markdown(s)}) {
+    CHECK(has(one, "mean over all 3 metrics; negative is better"));
+    CHECK(has(one, "mean over its metrics; positive is better"));
+    CHECK(has(one, "r2, higher is better"));
+    CHECK(has(one, flat));
+  }
+  const std::string rows = study::detail::results_csv(s, both);
+  CHECK(has(rows, "good,b,r2,1,5,0.193,"));
+  CHECK(has(rows, join("good,,\"", study::delta_m_flat_header, "\",0,5,")));
+  for (std::size_t at = 0, end = 0; at < rows.size(); at = end + 1) {
+    end = rows.find('\n', at);
+    std::string row = rows.substr(at, end - at);
+    for (std::size_t open = row.find('"'); open != std::string::npos; open = row.find('"'))
+      row.erase(open, row.find('"', open + 1) + 1 - open);
+    CHECK(count(row, ",") == 17);
+  }
+  CHECK(has(study::report_json(s), "\"delta_m_flat_percent_negative_is_better\": {\"count\": 5, \"mean\": "));
   s.runs[2].more_metrics = {1, 2};
   CHECK_THROWS_WITH_AS(study::report_json(s), "mtlx: run 2 of the study has 2 further metrics, and its tasks have 1",
                        Error);
   CHECK(has(first["conflicts.csv"], "good,0,10,2,a,b,-0.25,0.75\ngood,0,10,2,b,a,-0.25,0.75\n"));
   CHECK(has(first["study.json"], "\"gradient_cosines\": [null, -0.25, -0.25, null]"));
+  // Weights and lengths are drawn where there is something to see: b's weight is 1, its gradient not known.
+  for (const auto& [what, there] : {std::pair{"a: weight of its loss", true},
+                                    {"a: length of its gradient", true},
+                                    {"b: weight of its loss", false},
+                                    {"b: length of its gradient", false}})
+    CHECK((count(first["report.md"], what) == 1) == there);
   CHECK_THROWS_AS(study::write_report(s, folder.path() + "/no/such/folder"), Error);
   // A report of fewer runs leaves none of the others' event files, and nothing else is touched.
   const std::string events = folder.path() + "/first/tensorboard";
@@ -434,12 +470,57 @@ TEST_CASE("the same study gives the same files, and times stand apart") {
   s.runs.erase(s.runs.begin() + 1, s.runs.begin() + 15);
   study::write_report(s, folder.path() + "/first", {.start_time = 2000});
   first = files(folder.path() + "/first");
-  CHECK(first.size() == 8 + 6 + 2);
+  CHECK(first.size() == 9 + 6 + 2);
   CHECK(first.count("tensorboard/0_single/split0_seed10/events.out.tfevents.2000.mtlx") == 1);
   CHECK(first.count("tensorboard/1_good/split0_seed14/mine.txt") == 1);
   CHECK_FALSE(std::filesystem::exists(events + "/2_bad"));
   study::write_report(s, folder.path() + "/first", {.tensorboard = false});
-  CHECK(files(folder.path() + "/first").size() == 8 + 2);
+  CHECK(files(folder.path() + "/first").size() == 9 + 2);
+}
+
+TEST_CASE("gains over clusters of the test set, by hand") {
+  Study s = known();
+  s.candidates.resize(3);
+  std::erase_if(s.runs, [](const study::RunRecord& run) { return run.candidate > 2 || run.seed > 11; });
+  // Three photos; of the tasks an accuracy and an error. Two runs each: the second is 0.1 better on all.
+  const std::vector<std::vector<double>> metrics = {
+      {.5, 2, .6, 3, .7, 4}, {.52, 1.7, .63, 2.6, .74, 3.5}, {.5, 2.1, .6, missing, .7, 4.4}};
+  for (study::RunRecord& run : s.runs) {
+    run.cluster_metrics = metrics[run.candidate];
+    if (run.seed == 11)
+      for (double& metric : run.cluster_metrics) metric += 0.1;
+  }
+  s.runs[3].cluster_metrics[0] += 0.02;  // of good in its second run: the photo's mean gain is .03
+  study::Findings found = study::findings(s);
+  REQUIRE(found.cluster_gains.size() == 3);
+  // .03, .03, .04: deviation / sqrt(3) is 1 / 300, and t with 2 degrees of freedom 4.302653 at 95 %.
+  const study::Comparison& gain = found.cluster_gains[1][0];
+  CHECK(gain.difference.count == 3);
+  CHECK(gain.difference.mean == doctest::Approx(0.1 / 3));
+  CHECK(gain.difference.upper == doctest::Approx(0.1 / 3 + 4.30265273 / 300));
+  CHECK(found.cluster_gains[1][1].difference.mean == doctest::Approx(0.4));  // less error: .3, .4, .5
+  CHECK(found.cluster_gains[1][1].verdict == study::Verdict::better);
+  CHECK(found.cluster_gains[1][1].adjusted_p ==
+        doctest::Approx(2 * found.cluster_gains[1][1].p));              // Holm: the second of three
+  CHECK(found.cluster_gains[2][0].verdict == study::Verdict::no_test);  // no spread
+  CHECK(found.cluster_gains[2][1].difference.count == 2);               // one photo has no label of it
+  CHECK(found.cluster_gains[2][1].difference.mean == doctest::Approx(-0.25));
+  CHECK(found.cluster_gains[0][0].verdict == study::Verdict::baseline);
+  CHECK(has(study::detail::clusters_csv(s, found), "good,a,accuracy,3,0.0333333333,"));
+  for (const std::string& one : {study::report_html(s), study::report_markdown(s)}) {
+    CHECK(has(one, "Gains over clusters of the test set"));
+    CHECK(has(one, "bad, b"));
+  }
+  CHECK(has(study::report_json(s), "\"cluster_gains_positive_is_better\": [{\"count\": 3, "));
+  // A run that failed leaves no fair sample, here as elsewhere.
+  s.runs[2].error = "lost";
+  s.runs[2].cluster_metrics.clear();
+  found = study::findings(s);
+  CHECK(found.cluster_gains[1][1].verdict == study::Verdict::cannot_tell);
+  CHECK(found.cluster_gains[1][1].withheld);
+  s.runs[3].cluster_metrics.pop_back();
+  CHECK_THROWS_WITH_AS(study::findings(s),
+                       "mtlx: run 3 of the study has 5 metrics of clusters for 2 tasks, and other runs have 6", Error);
 }
 
 TEST_CASE("a line ends where the first of its runs stops") {

@@ -13,6 +13,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -83,7 +84,7 @@ study::RunRecord some_run() {
   run.losses = {1, -0.0};
   run.validation_losses = {3};
   run.train_seconds = 0.25;
-  run.epochs = {{1, {1, 2}, {}, {none}, {1, 0.5, 0.5, 1}, {}}, {2, {3}, {4}, {5}, {}, {}}};
+  run.epochs = {{1, {1, 2}, {}, {none}, {1, 0.5, 0.5, 1}, {}, {0.5, 1.5}, {none, 3}}, {2, {3}, {4}, {5}, {}, {}}};
   return run;
 }
 
@@ -126,6 +127,62 @@ TEST_CASE("random splits are disjoint, differ by seed, and hold everything") {
   CHECK(tests.size() == 5);
   CHECK(inside::data_text(data, inside::parts_of(data, splits, 1)) ==
         "30 samples to train on, 10 to validate, 10 to test, drawn anew for each seed");
+}
+
+TEST_CASE("random splits by clusters keep each on one side") {
+  // 30 samples of 12 clusters of 1 to 4; a second stream with samples of some of them, and of two of its own.
+  const std::vector<std::size_t> sizes{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4};
+  data::Clusters clusters(2);
+  for (std::size_t c = 0; c < sizes.size(); ++c) clusters[0].insert(clusters[0].end(), sizes[c], 100 - c);
+  for (std::size_t i = 0; i < 14; ++i) clusters[1].push_back(102 - i);
+  data::DataSet all = numbered(30);
+  all.add(data::take(numbered(30), 14).streams()[0].inputs, data::take(numbered(30), 14).streams()[0].columns);
+  const study::Data data{.train = &all, .clusters = &clusters};
+  CHECK(data::distinct(clusters, all).size() == 14);
+  std::set<std::set<float>> tests;
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const study::Parts parts = inside::parts_of(data, {.test = 0.25, .validation = 0.2}, seed);
+    std::map<std::size_t, std::set<int>> sides;
+    std::size_t samples = 0;
+    for (const auto& [part, side] : {std::pair{&parts.train, 0}, {&parts.validation, 1}, {&parts.test, 2}})
+      for (std::size_t s = 0; s < 2; ++s)
+        for (std::size_t i = 0; i < part->streams()[s].inputs.size(); ++i, ++samples)
+          sides[clusters[s][static_cast<std::size_t>(part->streams()[s].columns[0].targets.value(i))]].insert(side);
+    CHECK(samples == 44);
+    std::array<int, 3> count{};
+    for (const auto& [cluster, of] : sides) {
+      CHECK(of.size() == 1);
+      ++count[static_cast<std::size_t>(*of.begin())];
+    }
+    CHECK(count == std::array{9, 2, 3});  // round(0.75 x 14) = 11 stay, round(0.8 x 11) = 9 train
+    tests.insert(numbers_of(parts.test));
+    CHECK(inside::test_to_train(data, {.test = 0.25, .validation = 0.2}, parts) == 3.0 / 9);
+  }
+  CHECK(tests.size() == 5);
+  CHECK(inside::data_text(data, inside::parts_of(data, {}, 1)).find(", drawn anew for each seed, by whole clusters") !=
+        std::string::npos);
+  data::Clusters other = clusters;
+  other[1][3] = 7;
+  CHECK(inside::data_checksum(data, nullptr) !=
+        inside::data_checksum(study::Data{.train = &all, .clusters = &other}, nullptr));
+
+  const auto refused = [](const study::Data& wrong, const study::Splits& by = {}) {
+    return error_of([&] { inside::check_data(wrong, by), inside::parts_of(wrong, by, 1); });
+  };
+  other[1].pop_back();
+  CHECK(refused({.train = &all, .clusters = &other}) ==
+        "mtlx: clusters: stream 1 has 14 samples, and its list 13 entries");
+  other.pop_back();
+  CHECK(refused({.train = &all, .clusters = &other}) ==
+        "mtlx: clusters: there are lists for 1 streams, and the data set has 2");
+  CHECK(refused({.train = &all, .test = &all, .clusters = &clusters}, {.validation = 0}) ==
+        "mtlx: study: clusters are for samples that are drawn at random, and here none are");
+  other = {std::vector<std::size_t>(30, 1), std::vector<std::size_t>(14, 2)};
+  CHECK(refused({.train = &all, .clusters = &other}, {.test = 0.5}) ==
+        "mtlx: split: all clusters of stream 0 would be on one side of a split at 0.5 with seed 1: it has too few");
+  other[1].assign(14, 1);
+  CHECK(refused({.train = &all, .clusters = &other}) ==
+        "mtlx: split: 1 clusters can't be split at 0.8: a part would be empty");
 }
 
 TEST_CASE("a test set is shared by all seeds, and preparation sees training samples alone") {
@@ -214,13 +271,14 @@ TEST_CASE("a recorder keeps each task's epochs from the network that serves it, 
   training::Run run;
   recorder.on_begin(run);
   training::Step step;
-  const std::vector<double> weights{1, 1, 1};
-  step.weights = weights;
+  std::vector<double> weights{1, 1, 1};
   step.present = TaskSet::first(2);
   const std::vector<double> agree{4, 3, 3, 9}, against{1, -2, -2, 16}, zero{0, 0, 0, 1};
   for (const auto* gram : {&agree, &against, &zero}) {
     step.gram = *gram;
+    step.weights = weights;
     recorder.on_step(step);
+    weights[0] += 1;
   }
   const std::vector<double> losses{1, 2, none}, others{7, 8, 9};
   training::Epoch epoch;
@@ -253,7 +311,11 @@ TEST_CASE("a recorder keeps each task's epochs from the network that serves it, 
   CHECK(is_nan(epochs[0].cosines[2]));
   CHECK(epochs[0].conflicts[1] == 0.5);
   CHECK(epochs[0].conflicts[4] == 0);
+  // Of the tasks that a network serves, in the steps in which they were there; of the lengths 2, 1, 0 and 3, 4, 1.
+  CHECK(epochs[0].weights == std::vector<double>{2, 1, 1});
+  CHECK(epochs[0].lengths == std::vector<double>{1, 8.0 / 3, 2});
   CHECK(epochs[1].cosines.empty());
+  CHECK(epochs[1].lengths.empty());
   CHECK(is_nan(epochs[1].losses[2]));
 }
 
@@ -272,6 +334,11 @@ TEST_CASE("a run's file gives back every bit, and nothing in it is believed") {
   CHECK(untouched.error.empty());
 
   CHECK(error_of([&] { inside::parse_run("", "file", 42, found); }) == "mtlx: file is no run of a study");
+  training::detail::CheckpointWriter older;
+  older.bytes() = bytes.substr(0, bytes.size() - 8);
+  older.bytes()[7] = '2';
+  older.number(checksum(older.bytes()));
+  CHECK_FALSE(inside::parse_run(older.bytes(), "file", 42, untouched));
   // Cut anywhere, or with any one bit changed: never read, never worse than an error.
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     CHECK_THROWS_AS(inside::parse_run(bytes.substr(0, i), "file", 42, found), Error);

@@ -69,6 +69,11 @@ namespace detail {
              " (the first is 0) is not finite in double");
 }
 
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_short(std::size_t task) {
+  fail("balancing: the gradient of task ", task,
+       " (the first is 0) is shorter than 1e-150, and the square of its length is lost in double: scale the gradients");
+}
+
 // The inner product in double. (g++ 12 warns of Eigen's with AVX-512.)
 template <class A, class B>
 [[gnu::noinline]] double inner(const A* a, const B* b, std::size_t size) {
@@ -123,8 +128,9 @@ constexpr bool promises(const P& policy, NeverConflicts what) {
 /// copied. Inner products are summed in double. Where a balancer never makes a task worse, the direction is held to that
 /// against rounding. Wrappers say where a balancer is applied (to layers, to the representation); here it is all of these
 /// columns. Where a method takes several batches, this is each of them. Throws `Error` for numbers that are not finite, and
-/// for losses that are missing. Nothing is scaled before its products are summed: gradients whose lengths lie between some
-/// 1e-150 and 1e150 have squares that a double holds.
+/// for losses that are missing. Nothing is scaled before its products are summed, for not every method's direction scales with
+/// the gradients: those of a length above 0 and below 1e-150, or above some 1e150, whose squares a double does not hold, are an
+/// `Error`.
 template <class P, class Derived, class S = typename Derived::Scalar>
 Eigen::Matrix<S, Eigen::Dynamic, 1> combine(const P& policy, const Eigen::MatrixBase<Derived>& gradients,
                                             Kept<P, S>& kept, const Besides& besides = {}) {
@@ -156,6 +162,9 @@ Eigen::Matrix<S, Eigen::Dynamic, 1> combine(const P& policy, const Eigen::Matrix
       for (std::size_t i = 0; i < tasks; ++i)
         for (std::size_t j = 0; j <= i; ++j)
           gram[i * tasks + j] = gram[j * tasks + i] = detail::inner(row(i), row(j), size);
+      for (std::size_t i = 0; i < tasks; ++i)
+        for (std::size_t k = 0; k < size && gram[i * tasks + i] < 1e-300; ++k)
+          if (row(i)[k] != 0) detail::refuse_short(i);
       detail::check_gram({gram.data(), tasks * tasks}, tasks);
     };
     fill_gram();

@@ -44,6 +44,7 @@ struct DbMtl {
   template <class S>
   double absorb(const Problem& problem, const State& state, std::size_t i, std::span<S> gradient,
                 std::span<S> memory) const {
+    detail::check_losses(problem, "DbMtl");  // of any task, before any memory moves
     const auto scale = static_cast<S>(of_log(problem, i));
     const auto keep = static_cast<S>(beta / std::pow(static_cast<double>(state.steps + 1), sigma));
     for (std::size_t k = 0; k < gradient.size(); ++k) {

@@ -52,6 +52,7 @@ struct MoCo {
   template <class S>
   double absorb(const Problem& problem, const State& state, std::size_t i, std::span<S> gradient,
                 std::span<S> memory) const {
+    if (normalise) detail::check_losses(problem, "MoCo");  // of any task, before any memory moves
     const double square = problem.g(i, i);
     const auto scale = static_cast<S>(!normalise   ? 1
                                       : square > 0 ? detail::loss_of(problem, i, "MoCo") / std::sqrt(square)

@@ -13,6 +13,7 @@
 #include <mtlx/core/name.hpp>
 #include <mtlx/core/options.hpp>
 #include <mtlx/nn/metric.hpp>
+#include <mtlx/sharing/sharing.hpp>
 #include <mtlx/study/describe.hpp>
 #include <mtlx/study/engine.hpp>
 #include <mtlx/study/options.hpp>
@@ -165,6 +166,9 @@ class EntryOf final : public Entry {
     describe_policy(all, "optimizer", options.optimizer);
     describe_policy(all, "balancer", options.balancer);
     describe_policy(all, "grouping", options.grouping);
+    // A strategy's own options, where it has any.
+    if constexpr (!std::is_same_v<decltype(ModelOptions::sharing), sharing::NoOptions>)
+      describe_policy(all, "sharing", options.sharing);
     describe(all, "backend", options.backend);
     // Their number changes no bit.
     std::erase_if(all, [](const auto& setting) { return setting.first == "backend.threads"; });
@@ -197,6 +201,8 @@ class EntryOf final : public Entry {
     const auto scores = model.evaluate(parts.test);
     run.metrics = copy(scores.metrics());
     run.losses = copy(scores.losses());
+    for (const data::DataSet& cluster : parts.test_clusters)
+      for (const double metric : model.evaluate(cluster).metrics()) run.cluster_metrics.push_back(metric);
     // All of a task stand together, its primary one first.
     std::size_t last = M::tasks;
     for (const training::MetricScore& score : scores.all_metrics())

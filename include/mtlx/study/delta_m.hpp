@@ -8,7 +8,8 @@
 // The first is Maninis et al., "Attentive Single-Tasking of Multiple Tasks", CVPR 2019, eq. 4, with LibMTL's mean over each
 // task's metrics; the second is what papers on balancing print (Navon et al., "Multi-Task Learning as a Bargaining Game",
 // ICML 2022). They can disagree on which is better: a task with many metrics counts for more in the second. With one metric
-// a task the second is the first with the other sign.
+// a task (or as many for each) the second is the first with the other sign. A study's are over all metrics of its tasks,
+// the further ones of nn::Metrics<A, B, ...> too.
 //
 // The baseline is a study's own single-task run with the same split and seed, never a figure from elsewhere or a run's own
 // first epoch. A relative gain needs a baseline above 0; of an R² or a correlation near 0 it says nothing.
@@ -132,17 +133,33 @@ inline Sampling sampling_of(const Study& study) { return {.test_to_train = study
   return baseline;
 }
 
-/// A run's metrics with those of its baseline. Throws `Error` unless both have one for each task of the study.
-[[gnu::cold]] inline std::vector<MetricPair> metric_pairs(const Study& study, const RunRecord& run,
-                                                          const RunRecord& baseline) {
-  for (const RunRecord* r : {&run, &baseline})
+/// All of a run's metrics with those of its baseline: the primary ones, a task each, and then the further ones, task after
+/// task; NaN where a run has none of these. Throws `Error` unless both have a primary one for each task of the study, and
+/// all further ones or none.
+[[gnu::cold, gnu::noinline]] inline std::vector<MetricPair> metric_pairs(const Study& study, const RunRecord& run,
+                                                                         const RunRecord& baseline) {
+  const std::size_t more = further_metrics(study);
+  for (const RunRecord* r : {&run, &baseline}) {
     if (r->metrics.size() != study.tasks.size())
       fail("delta_m: candidate ", r->candidate, " has ", r->metrics.size(), " metrics with seed ", r->seed,
            " and split ", r->split, ", and the study has ", study.tasks.size(), " tasks");
+    if (!r->more_metrics.empty() && r->more_metrics.size() != more)
+      fail("delta_m: candidate ", r->candidate, " has ", r->more_metrics.size(), " further metrics with seed ", r->seed,
+           " and split ", r->split, ", and the study's tasks have ", more);
+  }
   std::vector<MetricPair> pairs;
   for (std::size_t t = 0; t < study.tasks.size(); ++t)
     pairs.push_back({study.tasks[t].name, study.tasks[t].metric, run.metrics[t], baseline.metrics[t],
                      study.tasks[t].higher_is_better});
+  std::size_t next = 0;
+  for (const TaskRecord& task : study.tasks)
+    for (const MetricRecord& metric : task.more) {
+      const auto number = [&](const RunRecord& r) {
+        return r.more_metrics.empty() ? detail::nan : r.more_metrics[next];
+      };
+      pairs.push_back({task.name, metric.name, number(run), number(baseline), metric.higher_is_better});
+      ++next;
+    }
   return pairs;
 }
 
@@ -222,8 +239,8 @@ Pairs pairs_of(const Study& study, std::size_t candidate, const Number& number, 
 
 }  // namespace detail
 
-/// A candidate's gains on one task, in the metric's own unit: POSITIVE IS BETTER, for an error too. Throws `Error` if there
-/// is no such candidate or task.
+/// A candidate's gains on one task, in its primary metric's own unit: POSITIVE IS BETTER, for an error too. Throws `Error`
+/// if there is no such candidate or task.
 [[gnu::cold]] inline Pairs metric_gains(const Study& study, std::size_t candidate, std::size_t task) {
   if (task >= study.tasks.size()) fail("metric_gains: task ", task, " of ", study.tasks.size());
   return detail::pairs_of(
@@ -238,11 +255,13 @@ Pairs pairs_of(const Study& study, std::size_t candidate, const Number& number, 
       });
 }
 
-/// A candidate's delta_m of each pair of runs, in percent: POSITIVE IS BETTER. A pair without one (a metric is missing, or the
-/// baseline's is not above 0) is named in `missing`. Throws `Error` if there is no such candidate.
-[[gnu::cold]] inline Pairs delta_m(const Study& study, std::size_t candidate) {
-  return detail::pairs_of(
-      study, candidate, [](const std::vector<MetricPair>& pairs) { return delta_m(pairs); },
+namespace detail {
+
+/// `number` of each pair of runs whose metrics all have a relative gain.
+[[gnu::cold, gnu::noinline]] inline Pairs relative_pairs(const Study& study, std::size_t candidate,
+                                                         double (*number)(std::span<const MetricPair>)) {
+  return pairs_of(
+      study, candidate, [number](const std::vector<MetricPair>& pairs) { return number(pairs); },
       [](const std::vector<MetricPair>& pairs) {
         for (const MetricPair& pair : pairs)
           if (std::string why = detail::no_gain(pair); !why.empty()) return why;
@@ -254,22 +273,37 @@ Pairs pairs_of(const Study& study, std::size_t candidate, const Number& number, 
         return largest;
       });
 }
+/// The same of one run; NaN where there is none.
+[[gnu::cold, gnu::noinline]] inline double relative_of(const Study& study, const RunRecord& run,
+                                                       double (*number)(std::span<const MetricPair>)) {
+  const RunRecord* baseline = baseline_of(study, run);
+  if (run.failed() || baseline == nullptr || baseline->failed()) return nan;
+  const std::vector<MetricPair> pairs = metric_pairs(study, run, *baseline);
+  for (const MetricPair& pair : pairs)
+    if (!no_gain(pair).empty()) return nan;
+  return number(pairs);
+}
 
+}  // namespace detail
+
+/// A candidate's delta_m of each pair of runs, in percent: POSITIVE IS BETTER. A pair without one (a metric is missing, or the
+/// baseline's is not above 0) is named in `missing`. Throws `Error` if there is no such candidate.
+[[gnu::cold]] inline Pairs delta_m(const Study& study, std::size_t candidate) {
+  return detail::relative_pairs(study, candidate, [](std::span<const MetricPair> pairs) { return delta_m(pairs); });
+}
 /// A candidate's flat delta_m of each pair of runs, in percent: NEGATIVE IS BETTER. Else as `delta_m`.
 [[gnu::cold]] inline Pairs delta_m_flat(const Study& study, std::size_t candidate) {
-  Pairs pairs = delta_m(study, candidate);
-  for (double& number : pairs.differences) number = -number;  // one metric a task: the two differ in sign alone
-  return pairs;
+  return detail::relative_pairs(study, candidate,
+                                [](std::span<const MetricPair> pairs) { return delta_m_flat(pairs); });
 }
 
 /// delta_m of one run, in percent: POSITIVE IS BETTER; NaN where there is none.
 [[gnu::cold]] inline double delta_m(const Study& study, const RunRecord& run) {
-  const RunRecord* baseline = baseline_of(study, run);
-  if (run.failed() || baseline == nullptr || baseline->failed()) return detail::nan;
-  const std::vector<MetricPair> pairs = metric_pairs(study, run, *baseline);
-  for (const MetricPair& pair : pairs)
-    if (!detail::no_gain(pair).empty()) return detail::nan;
-  return delta_m(pairs);
+  return detail::relative_of(study, run, [](std::span<const MetricPair> pairs) { return delta_m(pairs); });
+}
+/// Flat delta_m of one run, in percent: NEGATIVE IS BETTER; NaN where there is none.
+[[gnu::cold]] inline double delta_m_flat(const Study& study, const RunRecord& run) {
+  return detail::relative_of(study, run, [](std::span<const MetricPair> pairs) { return delta_m_flat(pairs); });
 }
 
 }  // namespace mtlx::study

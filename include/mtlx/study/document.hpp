@@ -58,17 +58,18 @@ struct Document {
   std::vector<Section> sections;
 };
 
+[[gnu::cold]] inline std::string direction(const std::string& metric, bool higher_is_better) {
+  return join(metric, higher_is_better ? ", higher is better" : ", lower is better");
+}
 [[gnu::cold]] inline std::string direction(const TaskRecord& task) {
-  return join(task.metric, task.higher_is_better ? ", higher is better" : ", lower is better");
+  return direction(task.metric, task.higher_is_better);
 }
 [[gnu::cold]] inline std::string mark(const Comparison& c) {
   return c.verdict == Verdict::baseline ? "" : words(c.verdict);
 }
 /// "0.7990 to 0.8108"
-[[gnu::cold]] inline std::string range(const Estimate& e, int decimals, bool negate = false) {
-  if (!e.has_interval()) return "";
-  return negate ? join(fixed(-e.upper, decimals), " to ", fixed(-e.lower, decimals))
-                : join(fixed(e.lower, decimals), " to ", fixed(e.upper, decimals));
+[[gnu::cold]] inline std::string range(const Estimate& e, int decimals) {
+  return e.has_interval() ? join(fixed(e.lower, decimals), " to ", fixed(e.upper, decimals)) : "";
 }
 [[gnu::cold]] inline Cell words_cell(std::string text) {
   Cell cell{std::move(text)};
@@ -81,6 +82,7 @@ struct Document {
   Section section{"results", "Results on the test set"};
   Table table{"Each task's metric, and what follows for all of them", {"task"}, {}};
   for (const CandidateRecord& candidate : study.candidates) table.header.push_back(candidate.name);
+  std::size_t further = 0;
   for (std::size_t t = 0; t < study.tasks.size(); ++t) {
     auto& row = table.rows.emplace_back();
     row.push_back(words_cell(study.tasks[t].name));
@@ -92,24 +94,40 @@ struct Document {
     for (std::size_t c = 0; c < study.candidates.size(); ++c)
       row.push_back(
           {fixed(found.metrics[c][t].mean, decimals), range(found.metrics[c][t], decimals), mark(found.gains[c][t])});
+    for (const MetricRecord& metric : study.tasks[t].more) {
+      auto& of = table.rows.emplace_back();
+      of.push_back(words_cell(study.tasks[t].name));
+      of[0].note = direction(metric.name, metric.higher_is_better);
+      largest = 0;
+      for (const auto& more : found.more)
+        if (is_finite(more[further].mean)) largest = std::max(largest, std::abs(more[further].mean));
+      for (const auto& more : found.more)
+        of.push_back({fixed(more[further].mean, decimals_for(largest)), range(more[further], decimals_for(largest))});
+      ++further;
+    }
   }
+  const std::size_t below = table.rows.size();
   auto& delta = table.rows.emplace_back();
   delta.push_back(words_cell("delta_m, %"));
-  delta[0].note = "per task, then mean; positive is better";
+  delta[0].note = further == 0 ? "per task, then mean; positive is better"
+                               : "mean over tasks of each one's mean over its metrics; positive is better";
   auto& flat = table.rows.emplace_back();
   flat.push_back(words_cell("delta_m flat, %"));
-  flat[0].note = "over the primary metrics, one a task: the row above with the other sign; negative is better";
+  flat[0].note = further == 0
+                     ? std::string("over one metric a task: the row above with the other sign; negative is better")
+                     : join("mean over all ", study.tasks.size() + further, " metrics; negative is better");
   auto& rank = table.rows.emplace_back();
   rank.push_back(words_cell("mean rank"));
   rank[0].note = "over tasks and runs; 1 is best";
   for (std::size_t c = 0; c < study.candidates.size(); ++c) {
     const Comparison& d = found.delta[c];
     const bool is_baseline = c == 0;
-    table.rows[study.tasks.size()].push_back({is_baseline ? "0" : signed_fixed(d.difference.mean, 2),
-                                              is_baseline ? "baseline" : range(d.difference, 2), mark(d)});
-    table.rows[study.tasks.size() + 1].push_back({is_baseline ? "0" : signed_fixed(-d.difference.mean, 2),
-                                                  is_baseline ? "baseline" : range(d.difference, 2, true)});
-    table.rows[study.tasks.size() + 2].push_back({fixed(found.ranks[c], 2)});
+    const Estimate& f = found.delta_flat[c];
+    table.rows[below].push_back({is_baseline ? "0" : signed_fixed(d.difference.mean, 2),
+                                 is_baseline ? "baseline" : range(d.difference, 2), mark(d)});
+    table.rows[below + 1].push_back(
+        {is_baseline ? "0" : signed_fixed(f.mean, 2), is_baseline ? "baseline" : range(f, 2)});
+    table.rows[below + 2].push_back({fixed(found.ranks[c], 2)});
   }
   if (study.margin > 0) {
     auto& bound = table.rows.emplace_back();
@@ -142,7 +160,8 @@ struct Document {
       "most ",
       1 - found.level,
       " after Holm's correction (delta_m: over all strategies; tasks: over all strategies and tasks). "
-      "\"cannot tell\": neither."));
+      "\"cannot tell\": neither.",
+      further > 0 ? " A task is tested by its first metric; the flat delta_m has an interval and no test." : ""));
   bool any_missing = false;
   for (std::size_t c = 1; c < study.candidates.size(); ++c) {
     const std::vector<std::string>& missing = found.delta[c].missing;
@@ -211,6 +230,34 @@ struct Document {
     }
     section.tables.push_back(std::move(table));
   }
+  return section;
+}
+
+// The same over clusters of the test set: would other photos, documents, families say so?
+[[gnu::cold, gnu::noinline]] inline Section clusters_section(const Study& study, const Findings& found) {
+  Section section{"clusters", "Gains over clusters of the test set"};
+  section.paragraphs.emplace_back(
+      "A number is a cluster's, the mean over pairs of runs with the same seed; each cluster counts once, however many "
+      "samples it has. Intervals and tests are over clusters: they tell of other clusters for these trainings, as "
+      "those "
+      "above tell of other seeds for these test samples. Holm's correction is over this table. Positive is better.");
+  Table table{
+      "", {"strategy and task", "difference, positive is better", "clusters", "p", "p after Holm", "verdict"}, {}};
+  for (std::size_t c = 1; c < found.cluster_gains.size(); ++c)
+    for (std::size_t t = 0; t < study.tasks.size(); ++t) {
+      const Comparison& gain = found.cluster_gains[c][t];
+      const int decimals = decimals_for(found.metrics[0][t].mean);
+      Cell name = words_cell(join(study.candidates[c].name, ", ", study.tasks[t].name)), verdict = words_cell("");
+      name.note = direction(study.tasks[t]);
+      verdict.mark = words(gain.verdict);
+      table.rows.push_back({std::move(name),
+                            {signed_fixed(gain.difference.mean, decimals), range(gain.difference, decimals)},
+                            {join(gain.difference.count)},
+                            {p_value(gain.p)},
+                            {p_value(gain.adjusted_p)},
+                            std::move(verdict)});
+    }
+  if (!table.rows.empty()) section.tables.push_back(std::move(table));
   return section;
 }
 
@@ -344,6 +391,7 @@ inline constexpr const char* heat_note =
       const double number = matrix.values[r * columns + c];
       Cell cell{fixed(number, decimals)};
       cell.heat = is_finite(number) ? (largest > 0 ? number / largest : 0) : nan;
+      if (!matrix.notes.empty()) cell.note = matrix.notes[r * columns + c];
       row.push_back(std::move(cell));
     }
   }
@@ -399,6 +447,36 @@ inline constexpr const char* heat_note =
   return section;
 }
 
+// Weights of the balancer and lengths of the tasks' gradients, over time; no figure of a task whose weight is always 1.
+[[gnu::cold, gnu::noinline]] inline Section weights_section(const Study& study, double level) {
+  Section section{"weights", "Weights and gradients over time"};
+  const auto add = [&](const char* what, std::size_t t, Pick pick, auto shows) {
+    Figure figure = curves(study, level, join(study.tasks[t].name, ": ", what), t, pick);
+    const auto plain = [&](const Line& line) { return std::none_of(line.y.begin(), line.y.end(), shows); };
+    std::vector<Line>& lines = figure.chart.lines;
+    if (!std::all_of(lines.begin(), lines.end(), plain)) section.figures.push_back(std::move(figure));
+  };
+  for (std::size_t t = 0; t < study.tasks.size(); ++t)
+    add(
+        "weight of its loss or gradient", t,
+        [](const EpochRecord& epoch, std::size_t task, std::size_t) {
+          return task < epoch.weights.size() ? epoch.weights[task] : nan;
+        },
+        [](double weight) { return is_finite(weight) && weight != 1; });
+  for (std::size_t t = 0; t < study.tasks.size(); ++t)
+    add(
+        "length of its gradient", t,
+        [](const EpochRecord& epoch, std::size_t task, std::size_t) {
+          return task < epoch.lengths.size() ? epoch.lengths[task] : nan;
+        },
+        [](double length) { return is_finite(length); });
+  section.paragraphs.push_back(join(
+      "Means over an epoch's steps. A weight is the balancer's, 1 where it has none, the mean where it goes by layers. "
+      "Gradients are those on the shared parameters, before any weight, where the balancer saw them. ",
+      ends_text(section), "curves.csv has every run."));
+  return section;
+}
+
 [[gnu::cold, gnu::noinline]] inline Section groups_section(const Study& study) {
   Section section{"groups", "Groups of tasks"};
   for (const CandidateRecord& candidate : study.candidates) {
@@ -423,7 +501,7 @@ inline constexpr const char* heat_note =
 [[gnu::cold, gnu::noinline]] inline Section sizes_section(const Study& study) {
   Section section{"sizes", "What each strategy takes"};
   Table table{"Sizes, and times the baseline's",
-              {"strategy", "parameters", "multiply-adds of a sample, forward", "bytes of parameters and optimizer"},
+              {"strategy", "parameters", "multiply-adds of a sample, forward", "bytes that training keeps"},
               {}};
   const CandidateRecord& baseline = study.candidates[0];
   const auto real = [](std::size_t n) { return static_cast<double>(n); };
@@ -536,8 +614,10 @@ inline constexpr const char* heat_note =
   const auto add = [&](Section section) {
     if (!section.tables.empty() || !section.figures.empty()) out.sections.push_back(std::move(section));
   };
+  add(clusters_section(study, found));
   add(curves_section(study, found.level));
   add(conflicts_section(study, found.level));
+  add(weights_section(study, found.level));
   Section matrices{"matrices", "Affinities and masks"};
   for (const MatrixRecord& matrix : study.matrices) matrices.tables.push_back(heat_map(matrix));
   matrices.notes.emplace_back(heat_note);

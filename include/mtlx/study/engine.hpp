@@ -115,8 +115,7 @@ class Engine {
     shared_ = parts_of(data_, options_.splits, options_.first_seed);
     const Parts& parts = shared_;
     study_.data = data_text(data_, parts);
-    if (splits_differ(data_))
-      study_.test_to_train = static_cast<double>(parts.test.size()) / static_cast<double>(parts.train.size());
+    study_.test_to_train = test_to_train(data_, options_.splits, parts);
     for (std::size_t c = 0; c < entries_.size(); ++c) {
       study_.candidates.push_back(entries_[c]->record(parts, options_, c == 0));
       CandidateRecord& now = study_.candidates.back();
@@ -162,6 +161,8 @@ class Engine {
                               : options_.splits.validation > 0
                                   ? join(shortest(options_.splits.validation), " of the others, at random")
                                   : std::string("none"));
+    if (data_.clusters != nullptr)
+      set("drawn at random", join("whole clusters, of ", data::distinct(*data_.clusters, *data_.train).size()));
     set("inputs", options_.splits.normalise ? "normalised by each run's training samples" : "as given");
     if (study_.candidates[0].tries > 1)
       set("tuning", join(study_.candidates[0].tries, " options for each candidate, on ", options_.tuning_seeds,
@@ -175,7 +176,7 @@ class Engine {
     set("mtlx", join(MTLX_VERSION_MAJOR, ".", MTLX_VERSION_MINOR, ".", MTLX_VERSION_PATCH));
     set("compiler", __VERSION__);
 
-    text_ = "a study by mtlx, format 2\n";
+    text_ = "a study by mtlx, format 3\n";
     // These say how many runs there are, or are said again below; a changed number makes no run stale.
     for (const auto& [name, value] : study_.settings)
       if (name != "seeds" && name != "note" && name != "tuning") text_ += join(name, ": ", value, "\n");
@@ -271,17 +272,20 @@ class Engine {
   // A file's lists must be as long as those of a run of this study.
   [[gnu::cold]] void check_run(const Job& job) const {
     const RunRecord& run = job.run;
-    const std::size_t tasks = study_.tasks.size();
+    const std::size_t tasks = study_.tasks.size(), more = further_metrics(study_);
     const auto sound = [](std::size_t size, const auto&... lists) {
       return ((lists.empty() || lists.size() == size) && ...);
     };
     bool good = run.failed() || job.tuning ||
-                (run.metrics.size() == tasks && run.losses.size() == tasks && run.more_metrics.size() == more());
+                (run.metrics.size() == tasks && run.losses.size() == tasks && run.more_metrics.size() == more);
     good = good && sound(tasks, run.metrics, run.losses, run.validation_losses, run.validation_metrics) &&
-           sound(more(), run.more_metrics);
+           sound(more, run.more_metrics);
+    good = good && sound(job.tuning ? 0 : shared_.test_clusters.size() * tasks, run.cluster_metrics);
     for (const EpochRecord& epoch : run.epochs)
-      good = good && sound(tasks, epoch.losses, epoch.validation_losses, epoch.validation_metrics) &&
-             sound(tasks * tasks, epoch.cosines, epoch.conflicts);
+      good =
+          good &&
+          sound(tasks, epoch.losses, epoch.validation_losses, epoch.validation_metrics, epoch.weights, epoch.lengths) &&
+          sound(tasks * tasks, epoch.cosines, epoch.conflicts);
     if (!good) fail(job.file, " is no sound run of this study");
   }
 
@@ -291,17 +295,10 @@ class Engine {
     if (job.run.failed()) {
       job.run.metrics.assign(study_.tasks.size(), std::numeric_limits<double>::quiet_NaN());
       job.run.losses = job.run.metrics;
-      job.run.more_metrics.assign(more(), std::numeric_limits<double>::quiet_NaN());
+      job.run.more_metrics.assign(further_metrics(study_), std::numeric_limits<double>::quiet_NaN());
     }
     if (job.tuning) job.score = score_of(job.run, options_.monitor);
   }
-  // How many metrics the tasks have besides their primary ones.
-  std::size_t more() const {
-    std::size_t count = 0;
-    for (const TaskRecord& task : study_.tasks) count += task.more.size();
-    return count;
-  }
-
   [[gnu::cold]] void perform(std::vector<Job>& jobs) {
     std::vector<Job*> open;
     for (Job& job : jobs)

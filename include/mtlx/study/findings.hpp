@@ -2,12 +2,15 @@
 // What follows from the runs of a study: each task's metric with its interval, and each candidate against the baseline. Runs
 // are paired: a candidate's with the baseline's of the same split and seed.
 // A p-value is of the paired t-test (statistics.hpp), corrected where each run has a split of its own, then Holm's: for
-// delta_m over all candidates, for tasks over all candidates and tasks, for "no worse" over all candidates.
+// delta_m over all candidates, for tasks over all candidates and tasks, for "no worse" over all candidates. A task is tested
+// by its primary metric, delta_m is over all metrics; the flat one has no test of its own: of two conventions a study has to
+// go by one that was chosen beforehand.
 // Runs that failed are no chance: where pairs are missing because of how the candidate's runs went, or since the baseline's
 // metric is not above 0, what is left may flatter the candidate, and there is no "better" and no "no worse". Nor is there a
 // "worse" where they are missing because of the baseline.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -73,14 +76,27 @@ struct Findings {
   std::vector<std::vector<Estimate>> metrics;  ///< over the runs that have one
   std::vector<std::vector<Comparison>> gains;  ///< of the metric, in its own unit, positive is better
   std::vector<std::vector<double>>
-      gain_units;                   ///< one percent of the baseline's mean metric; NaN if that is 0 or not there
-  std::vector<Comparison> delta;    ///< delta_m in percent, positive is better
-  std::vector<double> ranks;        ///< mean over tasks and runs, 1 is best; NaN without complete runs
-  std::vector<std::size_t> failed;  ///< runs
-  std::vector<double> run_delta;    ///< delta_m of each run in Study::runs' order; NaN if none
+      gain_units;  ///< one percent of the baseline's mean metric; NaN if that is 0 or not there
+  std::vector<std::vector<Estimate>> more;  ///< of the further metrics, [c] task after task as in TaskRecord::more
+  std::vector<Comparison> delta;            ///< delta_m in percent, positive is better
+  std::vector<Estimate> delta_flat;  ///< delta_m flat in percent, NEGATIVE is better; verdicts go by delta_m alone
+  /// As `gains`, but over the clusters of the test set: a number is a cluster's mean over pairs of runs, and each cluster
+  /// counts once. Holm's correction is over these. Empty where there are no clusters.
+  std::vector<std::vector<Comparison>> cluster_gains = {};
+  std::vector<double> ranks;           ///< mean over tasks and runs, 1 is best; NaN without complete runs
+  std::vector<std::size_t> failed;     ///< runs
+  std::vector<double> run_delta;       ///< delta_m of each run in Study::runs' order; NaN if none
+  std::vector<double> run_delta_flat;  ///< the same, flat: NEGATIVE is better
 };
 
 namespace detail {
+
+// Clusters of the test set.
+[[gnu::cold]] inline std::size_t cluster_count(const Study& study) {
+  for (const RunRecord& run : study.runs)
+    if (!run.failed()) return run.cluster_metrics.size() / study.tasks.size();
+  return 0;
+}
 
 // Throws `Error` unless all parts of a study fit each other.
 [[gnu::cold, gnu::noinline]] inline void check(const Study& study) {
@@ -99,10 +115,13 @@ namespace detail {
     if (!fits(run.metrics, tasks) || !fits(run.losses, tasks))
       fail("run ", r, " of the study has ", run.metrics.size(), " metrics and ", run.losses.size(), " losses for ",
            tasks, " tasks");
-    std::size_t more = 0;
-    for (const TaskRecord& task : study.tasks) more += task.more.size();
+    const std::size_t more = further_metrics(study);
     if (!fits(run.more_metrics, more))
       fail("run ", r, " of the study has ", run.more_metrics.size(), " further metrics, and its tasks have ", more);
+    if (run.cluster_metrics.size() % tasks != 0 ||
+        (!run.failed() && run.cluster_metrics.size() != cluster_count(study) * tasks))
+      fail("run ", r, " of the study has ", run.cluster_metrics.size(), " metrics of clusters for ", tasks,
+           " tasks, and other runs have ", cluster_count(study) * tasks);
     for (const RunRecord& other : study.runs)
       if (&other < &run && other.candidate == run.candidate && other.split == run.split && other.seed == run.seed)
         fail("the study has two runs of candidate ", run.candidate, " with split ", run.split, " and seed ", run.seed);
@@ -110,8 +129,8 @@ namespace detail {
       if (epoch.epoch == 0 || epoch.epoch > 1'000'000'000)
         fail("run ", r, " of the study has an epoch ", epoch.epoch, ", and they count from 1");
       if (!fits(epoch.losses, tasks) || !fits(epoch.validation_losses, tasks) ||
-          !fits(epoch.validation_metrics, tasks) || !fits(epoch.cosines, tasks * tasks) ||
-          !fits(epoch.conflicts, tasks * tasks))
+          !fits(epoch.validation_metrics, tasks) || !fits(epoch.weights, tasks) || !fits(epoch.lengths, tasks) ||
+          !fits(epoch.cosines, tasks * tasks) || !fits(epoch.conflicts, tasks * tasks))
         fail("epoch ", epoch.epoch, " of run ", r, " of the study has not one number a task, or a pair of them");
     }
   }
@@ -119,6 +138,10 @@ namespace detail {
     if (matrix.values.size() != matrix.row_names.size() * matrix.column_names.size())
       fail("the matrix \"", matrix.title, "\" of the study has ", matrix.values.size(), " values for ",
            matrix.row_names.size(), " rows and ", matrix.column_names.size(), " columns");
+  for (const MatrixRecord& matrix : study.matrices)
+    if (!matrix.notes.empty() && matrix.notes.size() != matrix.values.size())
+      fail("the matrix \"", matrix.title, "\" of the study has ", matrix.notes.size(), " notes for ",
+           matrix.values.size(), " values");
   for (const PictureRecord& picture : study.pictures)
     if (picture.png.compare(0, 8, "\x89PNG\r\n\x1a\n") != 0)
       fail("the picture \"", picture.title, "\" of the study is no PNG file");
@@ -166,6 +189,29 @@ namespace detail {
   }
   c.verdict = Verdict::cannot_tell;
   return c;
+}
+
+// A candidate's gains on a task, a number a cluster: its mean over the pairs of runs that are there. A cluster without a
+// label of the task has none.
+[[gnu::cold, gnu::noinline]] inline Pairs cluster_pairs(const Study& study, std::size_t candidate, std::size_t task) {
+  Pairs pairs = metric_gains(study, candidate, task);  // for what is missing
+  pairs.differences.clear();
+  pairs.scale = 0;
+  for (std::size_t i = task; i < cluster_count(study) * study.tasks.size(); i += study.tasks.size()) {
+    double sum = 0, count = 0;
+    for (const RunRecord& run : study.runs) {
+      if (run.candidate != candidate || run.failed()) continue;
+      const RunRecord* baseline = baseline_of(study, run);
+      if (baseline == nullptr || baseline->failed()) continue;
+      const double value = run.cluster_metrics[i], other = baseline->cluster_metrics[i];
+      if (!is_finite(value) || !is_finite(other)) continue;
+      sum += study.tasks[task].higher_is_better ? value - other : other - value;
+      count += 1;
+      pairs.scale = std::max({pairs.scale, std::abs(value), std::abs(other)});
+    }
+    if (count > 0) pairs.differences.push_back(sum / count);
+  }
+  return pairs;
 }
 
 // Verdicts, from Holm's adjusted p-values of all that were tested.
@@ -229,33 +275,53 @@ namespace detail {
   for (const RunRecord& run : study.runs) {
     found.failed[run.candidate] += run.failed();
     found.run_delta.push_back(delta_m(study, run));
+    found.run_delta_flat.push_back(delta_m_flat(study, run));
   }
   const Sampling sampling = sampling_of(study);
+  // The mean over a candidate's runs of what pick(run) points to, if to anything.
+  const auto mean_over_runs = [&](std::size_t c, auto pick) {
+    std::vector<std::pair<std::size_t, double>> numbers;
+    for (const RunRecord& run : study.runs)
+      if (const double* number = run.candidate == c && !run.failed() ? pick(run) : nullptr;
+          number != nullptr && is_finite(*number))
+        numbers.emplace_back(run.split, *number);
+    return detail::estimate(detail::by_split(numbers, study.test_to_train > 0), sampling, level);
+  };
   for (std::size_t c = 0; c < candidates; ++c) {
     auto& metrics = found.metrics.emplace_back();
     auto& gains = found.gains.emplace_back();
     auto& units = found.gain_units.emplace_back();
     for (std::size_t t = 0; t < tasks; ++t) {
-      std::vector<std::pair<std::size_t, double>> numbers;
-      for (const RunRecord& run : study.runs)
-        if (run.candidate == c && !run.failed() && is_finite(run.metrics[t]))
-          numbers.emplace_back(run.split, run.metrics[t]);
-      metrics.push_back(detail::estimate(detail::by_split(numbers, study.test_to_train > 0), sampling, level));
+      metrics.push_back(mean_over_runs(c, [t](const RunRecord& run) { return &run.metrics[t]; }));
       gains.push_back(detail::compare_pairs(metric_gains(study, c, t), 0, sampling, level));
       const double baseline = found.metrics[0][t].mean;
       units.push_back(is_finite(baseline) && baseline != 0 ? std::abs(baseline) / 100 : detail::nan);
     }
+    auto& more = found.more.emplace_back();
+    for (std::size_t m = 0; m < further_metrics(study); ++m)
+      more.push_back(mean_over_runs(
+          c, [m](const RunRecord& run) { return run.more_metrics.empty() ? nullptr : &run.more_metrics[m]; }));
     found.delta.push_back(detail::compare_pairs(delta_m(study, c), study.margin, sampling, level));
+    found.delta_flat.push_back(detail::compare_pairs(delta_m_flat(study, c), 0, sampling, level).difference);
   }
-  std::vector<Comparison*> of_tasks, of_delta;
+  const bool clusters = detail::cluster_count(study) > 0;
+  for (std::size_t c = 0; clusters && c < candidates; ++c) {
+    auto& gains = found.cluster_gains.emplace_back();
+    for (std::size_t t = 0; t < tasks; ++t)
+      gains.push_back(detail::compare_pairs(detail::cluster_pairs(study, c, t), 0, {}, level));
+  }
+  std::vector<Comparison*> of_tasks, of_delta, of_clusters;
   for (std::size_t c = 1; c < candidates; ++c) {
+    for (std::size_t t = 0; clusters && t < tasks; ++t) of_clusters.push_back(&found.cluster_gains[c][t]);
     for (Comparison& gain : found.gains[c]) of_tasks.push_back(&gain);
     of_delta.push_back(&found.delta[c]);
   }
   detail::judge(of_tasks, level);
   detail::judge(of_delta, level);
+  detail::judge(of_clusters, level);
   found.delta[0].verdict = Verdict::baseline;
   for (Comparison& gain : found.gains[0]) gain.verdict = Verdict::baseline;
+  for (std::size_t t = 0; clusters && t < tasks; ++t) found.cluster_gains[0][t].verdict = Verdict::baseline;
   found.ranks = detail::mean_ranks(study);
   return found;
 }

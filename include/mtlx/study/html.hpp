@@ -69,6 +69,7 @@ td.words { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; max-wi
 .mark.better { color: var(--better); }
 .mark.worse { color: var(--worse); }
 .heat td { text-align: center; min-width: 3.6rem; }
+.heat td .note { color: inherit; }
 .heat thead th { min-width: 3.6rem; text-align: center; }
 .heat thead th:first-child { text-align: left; font-weight: 400; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 1rem 1.5rem;

@@ -32,6 +32,9 @@ struct EpochRecord {
   /// Means over the epoch's steps, (tasks, tasks), where the balancer saw gradients; else empty: cosines between the
   /// tasks' gradients on the shared parameters, and the share of steps in which a pair's is negative.
   std::vector<double> cosines, conflicts;
+  /// Means over the epoch's steps, a task each: of the balancer's weight (1 if it has none), and of the length of the
+  /// task's gradient on the shared parameters, where the balancer saw gradients.
+  std::vector<double> weights{}, lengths{};
 };
 
 /// One training run, judged once on the test set.
@@ -47,9 +50,11 @@ struct RunRecord {
   /// Of the trained model on validation samples, a task each; empty without such samples.
   std::vector<double> validation_losses{}, validation_metrics{};
   /// On the test set, the further metrics of all tasks, task after task as in TaskRecord::more; NaN where the run failed,
-  /// empty where no task has any. Statistics and report compare the primary ones; who wants a flat mean over all metrics
-  /// gives delta_m_flat (delta_m.hpp) the pairs.
+  /// empty where no task has any. delta_m is over all metrics, in both conventions; tests of a task are of its primary one.
   std::vector<double> more_metrics{};
+  /// On each cluster of the test set, where it has any, the primary metrics : (clusters, tasks); NaN where a cluster has no
+  /// label of a task.
+  std::vector<double> cluster_metrics{};
 
   bool failed() const { return !error.empty(); }
 };
@@ -62,7 +67,7 @@ struct CandidateRecord {
   std::size_t tries = 1;            ///< settings tried on validation data, the same number for all candidates
   std::size_t parameters = 0;       ///< over all its networks
   double multiply_adds = 0;         ///< of one sample's forward pass, over all its networks
-  std::size_t bytes = 0;            ///< parameters and optimizer's state
+  std::size_t bytes = 0;            ///< that training keeps: parameters, and the state of optimizer, balancer and masks
   double predict_microseconds = 0;  ///< median latency of one sample; depends on the machine
   std::vector<double>
       try_scores{};  ///< of each try, lower is better, NaN where training failed; empty if there was one
@@ -75,7 +80,8 @@ struct MatrixRecord {
   std::string title;
   std::string rows, columns;  ///< what they mean, such as "affected task", "task whose step it was"
   std::vector<std::string> row_names, column_names;
-  std::vector<double> values;  ///< (rows, columns); NaN where there is none
+  std::vector<double> values;           ///< (rows, columns); NaN where there is none
+  std::vector<std::string> notes = {};  ///< a small line below each number, or none at all
 };
 
 /// A picture for the report to show, such as a super-resolved photo.
@@ -102,5 +108,12 @@ struct Study {
   double margin = 0;
   std::vector<PictureRecord> pictures = {};
 };
+
+/// How many metrics a study's tasks have besides their primary ones.
+[[gnu::cold]] inline std::size_t further_metrics(const Study& study) {
+  std::size_t count = 0;
+  for (const TaskRecord& task : study.tasks) count += task.more.size();
+  return count;
+}
 
 }  // namespace mtlx::study

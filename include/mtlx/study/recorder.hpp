@@ -25,9 +25,7 @@ class Recorder final : public training::Observer {
     network_ = run.network;
     means_.clear();
   }
-  void on_step(const training::Step& step) override {
-    if (!step.gram.empty()) means_.add(step);
-  }
+  void on_step(const training::Step& step) override { means_.add(step); }
   [[gnu::cold]] void on_epoch(const training::Epoch& epoch) override {
     while (epochs_.size() <= epoch.epoch) {
       epochs_.emplace_back();
@@ -41,10 +39,13 @@ class Recorder final : public training::Observer {
     serve(record.losses, epoch.losses);
     serve(record.validation_losses, epoch.validation_losses);
     serve(record.validation_metrics, epoch.validation_metrics);
-    if (means_.empty()) return;
-    const std::vector<double> cosines = means_.cosines(), conflicts = means_.conflicts();
-    put(record.cosines, cosines, [&](std::size_t pair) { return !is_nan(cosines[pair]); });
-    put(record.conflicts, conflicts, [&](std::size_t pair) { return !is_nan(conflicts[pair]); });
+    serve(record.weights, means_.weights());
+    if (!means_.empty()) {
+      serve(record.lengths, means_.lengths());
+      const std::vector<double> cosines = means_.cosines(), conflicts = means_.conflicts();
+      put(record.cosines, cosines, [&](std::size_t pair) { return !is_nan(cosines[pair]); });
+      put(record.conflicts, conflicts, [&](std::size_t pair) { return !is_nan(conflicts[pair]); });
+    }
     means_.clear();
   }
 

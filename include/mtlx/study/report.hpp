@@ -84,11 +84,7 @@ namespace detail {
   return out;
 }
 
-// Of a study's delta_m_flat: its runs have one metric a task.
-inline constexpr const char* flat_header =
-    "delta_m flat, % (over the primary metrics, one a task: delta_m with the other sign; negative is better)";
-
-// A row a candidate and task, and one for either kind of delta.
+// A row a candidate and metric of a task, and one for either kind of delta.
 [[gnu::cold, gnu::noinline]] inline std::string results_csv(const Study& study, const Findings& found) {
   std::string out =
       "strategy,task,metric,higher_is_better,runs,mean,lower,upper,pairs,gain_positive_is_better,gain_lower,gain_upper,"
@@ -96,8 +92,10 @@ inline constexpr const char* flat_header =
   const auto numbers = [](const Estimate& e) {
     return join(csv_number(e.mean), ",", csv_number(e.lower), ",", csv_number(e.upper));
   };
+  constexpr const char* no_test = ",,,,,,,,,,\n";
   for (std::size_t c = 0; c < study.candidates.size(); ++c) {
     const std::string name = csv_name(study.candidates[c].name);
+    std::size_t further = 0;
     const auto compared = [&](const Comparison& d) {
       if (c == 0) return std::string(",,,,,,,,,baseline\n");
       return join(d.difference.count, ",", numbers(d.difference), ",", csv_number(d.p), ",", csv_number(d.adjusted_p),
@@ -108,13 +106,18 @@ inline constexpr const char* flat_header =
       const TaskRecord& task = study.tasks[t];
       out += join(name, ",", csv_name(task.name), ",", csv_name(task.metric), ",", task.higher_is_better ? "1," : "0,",
                   found.metrics[c][t].count, ",", numbers(found.metrics[c][t]), ",", compared(found.gains[c][t]));
+      for (const MetricRecord& metric : task.more) {
+        const Estimate& e = found.more[c][further++];
+        out += join(name, ",", csv_name(task.name), ",", csv_name(metric.name), ",",
+                    metric.higher_is_better ? "1," : "0,", e.count, ",", numbers(e), no_test);
+      }
     }
     if (c == 0) continue;
     const Comparison& d = found.delta[c];
-    const Estimate flat{d.difference.count, -d.difference.mean, -d.difference.upper, -d.difference.lower};
+    const Estimate& flat = found.delta_flat[c];
     out += join(name, ",,", csv_name(delta_m_header), ",1,", d.difference.count, ",", numbers(d.difference), ",",
                 compared(d));
-    out += join(name, ",,", csv_name(flat_header), ",0,", d.difference.count, ",", numbers(flat), ",", compared(d));
+    out += join(name, ",,", csv_name(delta_m_flat_header), ",0,", flat.count, ",", numbers(flat), no_test);
   }
   return out;
 }
@@ -126,7 +129,7 @@ inline constexpr const char* flat_header =
                 csv_name(join(task.name, " validation ", task.metric)));
     for (const MetricRecord& more : task.more) out += join(",", csv_name(join(task.name, " ", more.name)));
   }
-  out += join(",", csv_name(delta_m_header), ",", csv_name(flat_header), ",error\n");
+  out += join(",", csv_name(delta_m_header), ",", csv_name(delta_m_flat_header), ",error\n");
   for (std::size_t r = 0; r < study.runs.size(); ++r) {
     const RunRecord& run = study.runs[r];
     out += join(csv_name(study.candidates[run.candidate].name), ",", run.split, ",", run.seed);
@@ -138,14 +141,15 @@ inline constexpr const char* flat_header =
       out += number(run.metrics, t) + number(run.losses, t) + number(run.validation_metrics, t);
       for (std::size_t m = 0; m < study.tasks[t].more.size(); ++m) out += number(run.more_metrics, further++);
     }
-    out += join(",", csv_number(found.run_delta[r]), ",", csv_number(0 - found.run_delta[r]), ",", csv_name(run.error),
+    out += join(",", csv_number(found.run_delta[r]), ",", csv_number(found.run_delta_flat[r]), ",", csv_name(run.error),
                 "\n");
   }
   return out;
 }
 
 [[gnu::cold, gnu::noinline]] inline std::string curves_csv(const Study& study) {
-  std::string out = "strategy,split,seed,epoch,task,metric,loss,validation_loss,validation_metric\n";
+  std::string out =
+      "strategy,split,seed,epoch,task,metric,loss,validation_loss,validation_metric,weight,gradient_length\n";
   const auto number = [](const std::vector<double>& numbers, std::size_t t) {
     return t < numbers.size() ? csv_number(numbers[t]) : std::string();
   };
@@ -155,7 +159,8 @@ inline constexpr const char* flat_header =
         out +=
             join(csv_name(study.candidates[run.candidate].name), ",", run.split, ",", run.seed, ",", epoch.epoch, ",",
                  csv_name(study.tasks[t].name), ",", csv_name(study.tasks[t].metric), ",", number(epoch.losses, t), ",",
-                 number(epoch.validation_losses, t), ",", number(epoch.validation_metrics, t), "\n");
+                 number(epoch.validation_losses, t), ",", number(epoch.validation_metrics, t), ",",
+                 number(epoch.weights, t), ",", number(epoch.lengths, t), "\n");
   return out;
 }
 
@@ -175,6 +180,22 @@ inline constexpr const char* flat_header =
                     ",", csv_name(study.tasks[i / tasks].name), ",", csv_name(study.tasks[i % tasks].name), ",", cosine,
                     ",", conflicts, "\n");
       }
+  return out;
+}
+
+// A row a strategy and task, where the test set has clusters.
+[[gnu::cold, gnu::noinline]] inline std::string clusters_csv(const Study& study, const Findings& found) {
+  std::string out =
+      "strategy,task,metric,clusters,gain_positive_is_better,lower,upper,p,p_holm,missing_pairs,verdict\n";
+  for (std::size_t c = 1; c < found.cluster_gains.size(); ++c)
+    for (std::size_t t = 0; t < study.tasks.size(); ++t) {
+      const Comparison& gain = found.cluster_gains[c][t];
+      out +=
+          join(csv_name(study.candidates[c].name), ",", csv_name(study.tasks[t].name), ",",
+               csv_name(study.tasks[t].metric), ",", gain.difference.count, ",", csv_number(gain.difference.mean), ",",
+               csv_number(gain.difference.lower), ",", csv_number(gain.difference.upper), ",", csv_number(gain.p), ",",
+               csv_number(gain.adjusted_p), ",", gain.missing.size(), ",", words(gain.verdict), "\n");
+    }
   return out;
 }
 
@@ -253,25 +274,34 @@ std::string json_list(const Items& items, const Write& item, const char* between
             ", \"multiply_adds\": ", json_number(candidate.multiply_adds), ", \"bytes\": ", candidate.bytes,
             ", \"groups\": ", json_list(candidate.groups, [&](const auto& group) { return json_list(group, text); }),
             ",\n    \"rank\": ", json_number(found.ranks[c]), ", \"failed\": ", found.failed[c],
-            ", \"delta_m_percent_positive_is_better\": ", json_comparison(found.delta[c]), ",\n    \"metrics\": ",
+            ", \"delta_m_percent_positive_is_better\": ", json_comparison(found.delta[c]),
+            ", \"delta_m_flat_percent_negative_is_better\": {", json_estimate(found.delta_flat[c]),
+            "},\n    \"metrics\": ",
             json_list(found.metrics[c], [](const Estimate& e) { return join("{", json_estimate(e), "}"); }),
+            ", \"more_metrics\": ",
+            json_list(found.more[c], [](const Estimate& e) { return join("{", json_estimate(e), "}"); }),
             ",\n    \"gradient_cosines\": ", json_numbers(pair_means(study, c, &EpochRecord::cosines)),
             ", \"gradient_conflicts\": ", json_numbers(pair_means(study, c, &EpochRecord::conflicts)),
-            ",\n    \"gains_positive_is_better\": ", json_list(found.gains[c], json_comparison), "}");
+            ",\n    \"gains_positive_is_better\": ", json_list(found.gains[c], json_comparison));
+        if (!found.cluster_gains.empty())
+          one +=
+              join(",\n    \"cluster_gains_positive_is_better\": ", json_list(found.cluster_gains[c], json_comparison));
+        one += '}';
         ++c;
         return one;
       },
       ",\n  ");
   out += ",\n\"runs\": ";
-  std::size_t r = 0;
   out += json_list(
       study.runs,
       [&](const RunRecord& run) {
+        const auto r = static_cast<std::size_t>(&run - study.runs.data());
         return join("{\"candidate\": ", run.candidate, ", \"split\": ", run.split, ", \"seed\": ", run.seed,
                     ", \"error\": ", run.failed() ? text(run.error) : "null",
                     ", \"metrics\": ", json_numbers(run.metrics),
                     ", \"more_metrics\": ", json_numbers(run.more_metrics), ", \"losses\": ", json_numbers(run.losses),
-                    ", \"delta_m_percent_positive_is_better\": ", json_number(found.run_delta[r++]), "}");
+                    ", \"delta_m_percent_positive_is_better\": ", json_number(found.run_delta[r]),
+                    ", \"delta_m_flat_percent_negative_is_better\": ", json_number(found.run_delta_flat[r]), "}");
       },
       ",\n  ");
   out += ",\n\"matrices\": ";
@@ -300,6 +330,8 @@ std::string json_list(const Items& items, const Write& item, const char* between
       add(t, "loss", epoch.losses);
       add(t, "validation_loss", epoch.validation_losses);
       add(t, "validation_" + study.tasks[t].metric, epoch.validation_metrics);
+      add(t, "weight", epoch.weights);
+      add(t, "gradient_length", epoch.lengths);
     }
     scalars.emplace_back("gradients/cosine", mean_of_pairs(epoch.cosines, study.tasks.size()));
     scalars.emplace_back("gradients/conflicts", mean_of_pairs(epoch.conflicts, study.tasks.size()));
@@ -385,6 +417,7 @@ std::string json_list(const Items& items, const Write& item, const char* between
 ///   results.csv                   a row a strategy and task, with intervals and p-values
 ///   runs.csv, curves.csv          a row a run; a row an epoch and task of a run
 ///   conflicts.csv                 a row an epoch and pair of tasks of a run, where the balancer saw gradients
+///   clusters.csv                  a row a strategy and task, where the test set has clusters
 ///   study.json                    the study without its curves and pictures, and what follows from it
 ///   times.csv                     seconds, apart from all else
 ///   tensorboard/<strategy>/<run>  an event file a run
@@ -402,6 +435,7 @@ std::string json_list(const Items& items, const Write& item, const char* between
   write_file(directory + "/runs.csv", detail::runs_csv(study, found));
   write_file(directory + "/curves.csv", detail::curves_csv(study));
   write_file(directory + "/conflicts.csv", detail::conflicts_csv(study));
+  write_file(directory + "/clusters.csv", detail::clusters_csv(study, found));
   write_file(directory + "/study.json", detail::json(study, found));
   write_file(directory + "/times.csv", detail::times_csv(study));
   const std::string root = directory + "/tensorboard";

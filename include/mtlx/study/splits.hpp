@@ -8,12 +8,14 @@
 #include <mtlx/core/checksum.hpp>
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/options.hpp>
+#include <mtlx/data/clusters.hpp>
 #include <mtlx/data/data_set.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace mtlx::study {
 
@@ -24,11 +26,18 @@ struct Data {
   const data::DataSet* train = nullptr;
   const data::DataSet* test = nullptr;        ///< none: random samples of `train`, others for each seed
   const data::DataSet* validation = nullptr;  ///< none: random samples of what is left to train on
+  /// Whose each sample of `train` is (its photo, document, family): what is drawn at random is whole clusters, so that none
+  /// trains a model and tests it. Shares are of clusters then.
+  const data::Clusters* clusters = nullptr;
+  /// Whose each sample of `test` is: gains get an interval over these too (Findings::cluster_gains), which tells of other
+  /// photos, documents, families, as one over seeds does not.
+  const data::Clusters* test_clusters = nullptr;
 };
 
 /// The samples of one run.
 struct Parts {
-  data::DataSet train, validation, test;  ///< `validation` has no streams where nothing is held out
+  data::DataSet train, validation, test;       ///< `validation` has no streams where nothing is held out
+  std::vector<data::DataSet> test_clusters{};  ///< `test` again, a cluster each, where Data::test_clusters says which
 };
 
 /// How samples are dealt out.
@@ -59,28 +68,60 @@ inline bool splits_differ(const Data& data) { return data.test == nullptr; }
   check_option("study: splits.test", splits.test, {.most = 1, .most_too = false});
   check_option("study: splits.validation", splits.validation, {.most = 1, .most_too = false});
   if (data.test == nullptr && !(splits.test > 0)) fail("study: without a test set, splits.test must be more than 0");
+  if (data.test_clusters != nullptr) {
+    if (data.test == nullptr) fail("study: test_clusters are of a test set, and there is none; give clusters");
+    data::distinct(*data.test_clusters, *data.test);
+  }
+  if (data.clusters == nullptr) return;
+  data::distinct(*data.clusters, *data.train);
+  if (data.test != nullptr && (data.validation != nullptr || !(splits.validation > 0)))
+    fail("study: clusters are for samples that are drawn at random, and here none are");
 }
 
 /// The samples of a run with that seed. Throws `Error` if a part would be empty.
 [[gnu::cold, gnu::noinline]] inline Parts parts_of(const Data& data, const Splits& splits, std::uint64_t seed) {
   Parts parts;
+  parts.train = *data.train;
+  data::Clusters clusters = data.clusters != nullptr ? *data.clusters : data::Clusters();
+  // Draws a share of what trains.
+  const auto draw = [&](data::DataSet& to, double share, std::uint64_t by) {
+    if (data.clusters == nullptr) {
+      std::tie(parts.train, to) = data::split(parts.train, 1 - share, by);
+    } else {
+      auto [rest, drawn] = data::split(parts.train, clusters, 1 - share, by);
+      parts.train = std::move(rest.data), clusters = std::move(rest.clusters), to = std::move(drawn.data);
+    }
+  };
   if (data.test != nullptr) {
-    parts.train = *data.train;
     parts.test = *data.test;
     seed = 0;  // the same samples for all
   } else {
-    std::tie(parts.train, parts.test) = data::split(*data.train, 1 - splits.test, seed);
+    draw(parts.test, splits.test, seed);
   }
   if (data.validation != nullptr)
     parts.validation = *data.validation;
   else if (splits.validation > 0)
-    // Another stream of random numbers than that of the test samples.
-    std::tie(parts.train, parts.validation) = data::split(parts.train, 1 - splits.validation, ~seed);
+    draw(parts.validation, splits.validation, ~seed);  // another stream of random numbers than that of the test samples
   if (splits.normalise) data::normalise(parts.train, {&parts.validation, &parts.test});
   if (splits.prepare != nullptr) splits.prepare(parts, seed);
   if (parts.train.streams().empty() || parts.test.streams().empty())
     fail("study: splits.prepare has left no samples to train or to test on");
+  if (data.test_clusters != nullptr) parts.test_clusters = data::by_cluster(parts.test, *data.test_clusters);
   return parts;
+}
+
+/// Test samples over training samples of random splits; clusters over clusters where these are drawn, for they are what
+/// is independent.
+[[gnu::cold, gnu::noinline]] inline double test_to_train(const Data& data, const Splits& splits, const Parts& parts) {
+  if (!splits_differ(data)) return 0;
+  double test = static_cast<double>(parts.test.size()), train = static_cast<double>(parts.train.size());
+  if (data.clusters != nullptr) {
+    const std::size_t all = data::distinct(*data.clusters, *data.train).size();
+    const std::size_t rest = data::first_clusters(all, 1 - splits.test);
+    test = static_cast<double>(all - rest);
+    train = static_cast<double>(splits.validation > 0 ? data::first_clusters(rest, 1 - splits.validation) : rest);
+  }
+  return test / train;
 }
 
 // Bytes of any numbers.
@@ -89,7 +130,7 @@ std::string_view bytes_of(std::span<const T> numbers) {
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()};
 }
 
-/// A checksum of everything in a data set: shapes, names, raw numbers, how they are normalised, targets, masks.
+/// A checksum of everything in a data set: shapes, names, raw numbers, how they are normalised, targets, masks, sequences.
 [[gnu::cold, gnu::noinline]] inline std::uint64_t data_checksum(const data::DataSet& data) {
   std::uint64_t sum = 0;
   const auto add = [&](std::string_view bytes) {
@@ -107,6 +148,9 @@ std::string_view bytes_of(std::span<const T> numbers) {
       const data::Targets& targets = column.targets;
       add(join(column.task, " ", targets.width()));
       add(bytes_of(std::span<const float>(targets.row(0), targets.size() * targets.width())));
+      std::string sequences;
+      for (std::size_t i = 0; i < targets.size(); ++i) sequences += targets.goes_on(i) ? '1' : '0';
+      if (sequences.find('1') != std::string::npos) add(sequences);
       if (!targets.complete())
         add(bytes_of(std::span<const std::uint8_t>(targets.mask(0), targets.size() * targets.width())));
     }
@@ -128,6 +172,9 @@ std::string_view bytes_of(std::span<const T> numbers) {
   if (data.validation != nullptr) add(*data.validation);
   if (data.test != nullptr) add(*data.test);
   if (prepared != nullptr) add(prepared->train), add(prepared->validation), add(prepared->test);
+  for (const data::Clusters* clusters : {data.clusters, data.test_clusters})
+    for (std::size_t s = 0; clusters != nullptr && s < clusters->size(); ++s)
+      sum = std::rotl(sum, 1) ^ checksum(bytes_of(std::span<const std::size_t>((*clusters)[s])));
   return hexadecimal(sum);
 }
 
@@ -135,7 +182,8 @@ std::string_view bytes_of(std::span<const T> numbers) {
 [[gnu::cold, gnu::noinline]] inline std::string data_text(const Data& data, const Parts& parts) {
   return join(data.name.empty() ? "" : data.name + ": ", parts.train.size(), " samples to train on, ",
               parts.validation.size(), " to validate, ", parts.test.size(), " to test",
-              splits_differ(data) ? ", drawn anew for each seed" : "");
+              splits_differ(data) ? ", drawn anew for each seed" : "",
+              data.clusters != nullptr ? ", by whole clusters" : "");
 }
 
 }  // namespace detail

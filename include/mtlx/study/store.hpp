@@ -23,7 +23,7 @@
 
 namespace mtlx::study::detail {
 
-inline constexpr std::string_view run_magic = "mtlxrun2";
+inline constexpr std::string_view run_magic = "mtlxrun3";
 
 /// The bytes of a run's file.
 [[gnu::cold, gnu::noinline]] inline std::string run_bytes(const RunRecord& run, std::uint64_t key) {
@@ -35,15 +35,15 @@ inline constexpr std::string_view run_magic = "mtlxrun2";
   writer.bytes() += run_magic;
   writer.number(key);
   writer.text(run.error);
-  for (const auto* numbers :
-       {&run.metrics, &run.more_metrics, &run.losses, &run.validation_losses, &run.validation_metrics})
+  for (const auto* numbers : {&run.metrics, &run.more_metrics, &run.losses, &run.validation_losses,
+                              &run.validation_metrics, &run.cluster_metrics})
     list(*numbers);
   writer.real(run.train_seconds);
   writer.number(run.epochs.size());
   for (const EpochRecord& epoch : run.epochs) {
     writer.number(epoch.epoch);
-    for (const auto* numbers :
-         {&epoch.losses, &epoch.validation_losses, &epoch.validation_metrics, &epoch.cosines, &epoch.conflicts})
+    for (const auto* numbers : {&epoch.losses, &epoch.validation_losses, &epoch.validation_metrics, &epoch.cosines,
+                                &epoch.conflicts, &epoch.weights, &epoch.lengths})
       list(*numbers);
   }
   writer.number(checksum(writer.bytes()));
@@ -51,16 +51,17 @@ inline constexpr std::string_view run_magic = "mtlxrun2";
 }
 
 /// Reads what `run_bytes` wrote into `run`, but for candidate, split and seed. Gives false, with nothing changed, if it is
-/// of another key. Throws `Error` if it is no such file, cut or damaged.
+/// of another key or format. Throws `Error` if it is no such file, cut or damaged.
 [[gnu::cold, gnu::noinline]] inline bool parse_run(std::string_view bytes, const std::string& file, std::uint64_t key,
                                                    RunRecord& run) {
   using Reader = training::detail::CheckpointReader;
   constexpr const char* what = "run of a study";
-  if (bytes.size() < run_magic.size() + 16 || bytes.substr(0, run_magic.size()) != run_magic)
-    fail(file, " is no run of a study");
+  const std::string_view name = run_magic.substr(0, run_magic.size() - 1);
+  if (bytes.size() < run_magic.size() + 16 || bytes.substr(0, name.size()) != name) fail(file, " is no run of a study");
   const std::string_view content = bytes.substr(0, bytes.size() - 8);
   if (Reader(bytes.substr(content.size()), file, what).number() != checksum(content))
     fail(file, " is cut or damaged: its checksum does not match its content; delete it to have the run made anew");
+  if (content.substr(0, run_magic.size()) != run_magic) return false;
   Reader reader(content.substr(run_magic.size()), file, what);
   if (reader.number() != key) return false;
   const auto list = [&](std::vector<double>& numbers) {
@@ -69,16 +70,16 @@ inline constexpr std::string_view run_magic = "mtlxrun2";
   };
   RunRecord found = run;
   found.error = reader.text();
-  for (auto* numbers :
-       {&found.metrics, &found.more_metrics, &found.losses, &found.validation_losses, &found.validation_metrics})
+  for (auto* numbers : {&found.metrics, &found.more_metrics, &found.losses, &found.validation_losses,
+                        &found.validation_metrics, &found.cluster_metrics})
     list(*numbers);
   found.train_seconds = reader.real();
   found.epochs.clear();
-  for (std::uint64_t n = reader.count(48); n > 0; --n) {
+  for (std::uint64_t n = reader.count(64); n > 0; --n) {
     EpochRecord& epoch = found.epochs.emplace_back();
     epoch.epoch = reader.number();
-    for (auto* numbers :
-         {&epoch.losses, &epoch.validation_losses, &epoch.validation_metrics, &epoch.cosines, &epoch.conflicts})
+    for (auto* numbers : {&epoch.losses, &epoch.validation_losses, &epoch.validation_metrics, &epoch.cosines,
+                          &epoch.conflicts, &epoch.weights, &epoch.lengths})
       list(*numbers);
   }
   reader.end();
