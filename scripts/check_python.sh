@@ -99,6 +99,9 @@ check "losses" stored losses.py tests/nn/loss_oracle.inc
 check "metrics" stored metrics.py tests/nn/metric_oracle.inc
 check "loss weights" stored loss_weights.py tests/balancing/loss_weights_oracle.inc
 check "balancing vectors" "$python" scripts/oracle/balancing_vectors.py --check tests/balancing/vectors.inc
+check "trace norms" stored trace_norm.py tests/sharing/trace_norm_oracle.inc
+check "mixtures of experts" stored sharing_experts.py tests/sharing/experts_oracle.inc
+check "feature fusing" stored sharing_fusion.py tests/sharing/fusion_oracle.inc
 check "n-grams" stored ngrams.py tests/data/ngram_oracle.inc
 check "approximations" "$python" scripts/oracle/approximations.py include/mtlx/core/scalar.hpp
 check "exp, log and tanh" "$python" scripts/oracle/pack_math.py include/mtlx/backend/pack_math.hpp
@@ -114,6 +117,11 @@ if "$python" -c 'import tensorboard' 2>/dev/null; then
   check "event files" stored event_file.py tests/study/event_oracle.inc
 else
   echo "==== event files: not checked, TensorBoard is not there"
+fi
+if "$python" -c 'import seqeval' 2>/dev/null; then
+  check "spans" stored spans.py tests/nn/span_oracle.inc
+else
+  echo "==== spans: not checked, seqeval is not there"
 fi
 if command -v Rscript >/dev/null; then
   check "statistics" statistics

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Everything but what costs those who don't use it: the readers of tables, text, arrays and mapped files
-// (data/{csv,arff,table,conllu,corpus,npy,mapped,ngram}.hpp), xtensor's overloads (data/xtensor.hpp), balancers on Eigen's
-// matrices (balancing/combine.hpp), a study's statistics and report (study/{statistics,delta_m,report}.hpp) and the law
-// suites (testing/).
+// (data/{csv,arff,table,conllu,corpus,npy,mapped,ngram,word_parts}.hpp), xtensor's overloads (data/xtensor.hpp), balancers on Eigen's
+// matrices (balancing/combine.hpp), sharing strategies that are rarer, mask rules and what is made of masks (sharing/...,
+// training/subnet.hpp), the observer of conflicts (training/conflicts.hpp), studies
+// (study/{compare,statistics,delta_m,report}.hpp) and the law suites (testing/).
 #pragma once
 
 #include <mtlx/backend/cpu.hpp>
@@ -66,6 +67,7 @@
 #include <mtlx/nn/r2.hpp>
 #include <mtlx/nn/ranking.hpp>
 #include <mtlx/nn/regression_loss.hpp>
+#include <mtlx/nn/sequence_tags.hpp>
 #include <mtlx/nn/sequential.hpp>
 #include <mtlx/nn/task.hpp>
 #include <mtlx/nn/upsample.hpp>
@@ -77,10 +79,13 @@
 #include <mtlx/optim/rms_prop.hpp>
 #include <mtlx/optim/schedule.hpp>
 #include <mtlx/optim/sgd.hpp>
+#include <mtlx/sharing/dynamic_sparse.hpp>
+#include <mtlx/sharing/given_masks.hpp>
 #include <mtlx/sharing/hard.hpp>
+#include <mtlx/sharing/hierarchical.hpp>
 #include <mtlx/sharing/single.hpp>
-#include <mtlx/study/compare.hpp>
-#include <mtlx/training/conflicts.hpp>
+#include <mtlx/sharing/soft.hpp>
+#include <mtlx/sharing/sparse.hpp>
 #include <mtlx/training/extract.hpp>
 #include <mtlx/training/history.hpp>
 #include <mtlx/training/multi_task.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expect: mtlx: the model has no task of the name that extract is given
+// expect: mtlx: the model has no task of the name that is to be extracted
 #include <mtlx/mtlx.hpp>
 #include <mtlx/training/extract.hpp>
 

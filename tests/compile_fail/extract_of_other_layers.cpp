@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expect: mtlx: the layers that extract is given are not those of the task's network
+// expect: mtlx: the layers that are to be extracted are not those of the task's network
 #include <mtlx/mtlx.hpp>
 #include <mtlx/training/extract.hpp>
 

@@ -57,11 +57,7 @@ class Random {
 
   /// The next 32 random bits.
   constexpr std::uint32_t bits() {
-    if (used_ == 4) {
-      block_ = philox(counter_, key_);
-      ++counter_[0];
-      used_ = 0;
-    }
+    if (used_ == 4) refill();
     return block_[used_++];
   }
 
@@ -100,6 +96,12 @@ class Random {
   }
 
  private:
+  [[gnu::noinline]] constexpr void refill() {
+    block_ = philox(counter_, key_);
+    ++counter_[0];
+    used_ = 0;
+  }
+
   std::array<std::uint32_t, 2> key_;
   std::array<std::uint32_t, 4> counter_;
   std::array<std::uint32_t, 4> block_{};

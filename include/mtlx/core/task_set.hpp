@@ -28,6 +28,11 @@ class TaskSet {
     set.bits_ |= std::uint64_t{1} << task;
     return set;
   }
+  constexpr TaskSet without(std::size_t task) const {
+    TaskSet set = *this;
+    set.bits_ &= ~(std::uint64_t{1} << task);
+    return set;
+  }
   constexpr bool has(std::size_t task) const { return (bits_ >> task & 1) != 0; }
   /// Bit t is set where task t is in.
   constexpr std::uint64_t bits() const { return bits_; }

@@ -59,8 +59,8 @@ struct MaskStep {
   std::span<const MaskBlock> blocks;    ///< all blocks of the shared part, in order
   std::span<S> parameters;              ///< the values, also where no task sees them
   std::span<TaskSet> owners;            ///< the tasks whose masks are 1
-  std::span<const S* const> gradients;  ///< of each task's mean loss at its masked weights, with no mask on it : (tasks);
-                                        ///< null for absent tasks
+  std::span<const S* const> gradients;  ///< of each task's mean loss at its masked weights, without the mask : (tasks);
+                                        ///< null for absent tasks; times its weight where a balancer weighs losses
   std::span<S> memory;                  ///< the rule's own : (tasks, Rule::memory, shared)
   std::span<S> moments;                 ///< the optimizer's : (states, `stride`); a weight that is born has 0 there
   std::size_t stride = 0;

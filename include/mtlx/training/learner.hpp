@@ -45,15 +45,16 @@ template <class Net, class... Task, class Balancing, class Optimizing, class Bac
 class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     : public LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, typename Back::Scalar> {
   using Base = LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, typename Back::Scalar>;
-  using Base::in_rows, Base::gram_, Base::losses_, Base::masked, Base::masks, Base::on_representation, Base::remembers,
-      Base::states, Base::one_block;
   using Base::ask_balancer, Base::check_losses, Base::count_labels, Base::for_each_present, Base::step_draws;
   using Base::balancer_, Base::balancer_states_, Base::batch_samples_, Base::batches, Base::blocks_, Base::counts_;
   using Base::gradients, Base::layout, Base::outputs_of, Base::slot_size, Base::target_count, Base::tasks;
+  using Base::in_rows, Base::gram_, Base::losses_, Base::masked, Base::masks, Base::on_representation, Base::remembers,
+      Base::states, Base::one_block;
   using Base::members_, Base::optimizer_, Base::optimizer_state_, Base::parameters_, Base::present_, Base::scale_;
   using Base::seed_, Base::segment_steps_, Base::state_, Base::steps_, Base::stream_, Base::weights_;
 
   using typename Base::Core;
+  using typename Base::Strategy;
 
   // Per-task gradients fill a buffer of `tasks` rows a slot: two slots, where plain ones can afford eight.
   static constexpr std::size_t most_slots = in_rows ? 2 : 8;
@@ -93,8 +94,6 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     const TaskSet present = present_;
     if constexpr (Base::holds_still)
       if (steps_ == 0) this->begin_masks(data);
-    bool looks_only = false;
-    if constexpr (masked) looks_only = this->masking_.holds();
     const backend::Draws draws = step_draws();
     weights_.fill(0);
     if constexpr (Base::needs == balancing::Needs::losses) {
@@ -133,7 +132,11 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
         probe->look(session);
       }
     if constexpr (balancing::Observes<Core>) this->tell_balancer();
-    if (!looks_only) update(backend, present, now);
+    if constexpr (masked) {
+      if (!this->masking_.holds(static_cast<std::size_t>(steps_))) update(backend, data, present, now);
+    } else {
+      update(backend, data, present, now);
+    }
     if constexpr (balancing::LooksBack<Core>) look_back(backend, data, draws, where);
     ++steps_;
     return where;
@@ -725,11 +728,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       };
   }
 
-  void update(Back& backend, TaskSet present, optim::Now now) {
-    if constexpr (requires {
-                    this->strategy_.template regularise<Net>(std::span<const Scalar>(), present, std::span<Scalar>());
-                  })
-      this->strategy_.template regularise<Net>(std::as_const(parameters_).span(), present,
+  void update(Back& backend, [[maybe_unused]] const Data& data, TaskSet present, optim::Now now) {
+    if constexpr (sharing::Regularises<Strategy, Net, Scalar>)
+      this->strategy_.template regularise<Net>(std::as_const(parameters_).span(),
+                                               sharing::Attendance(present, this->labelled(data)),
                                                std::span(slot(0), Net::parameters));
     if constexpr (optim::needs_norm<Optimizing>) now.gradient_norm = gradient_norm(backend, present);
     for (std::size_t s = 0; s < Net::segments.size(); ++s) {
@@ -744,8 +746,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
                                       states > 0 ? state_.data() + begin : nullptr, Net::parameters, rule);
       });
     }
-    if constexpr (requires { this->strategy_.template project<Net>(std::span<Scalar>(), present, 0.0); })
-      this->strategy_.template project<Net>(parameters_.span(), present,
+    if constexpr (sharing::Projects<Strategy, Net, Scalar>)
+      this->strategy_.template project<Net>(parameters_.span(), sharing::Attendance(present, this->labelled(data)),
                                             optim::learning_rate(optimizer_, now, optimizer_state_));
   }
 

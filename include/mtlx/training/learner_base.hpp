@@ -105,6 +105,12 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
     initialise();
   }
 
+  /// What training keeps: parameters, the optimizer's and the balancer's numbers, masks and their rule's.
+  static constexpr std::size_t bytes_kept =
+      (Net::parameters * (1 + states + (masks && masked ? 1 : 0)) + (remembers ? tasks * Net::shared : 0)) *
+          sizeof(Number) +
+      Masking<Net, Number>::bytes_kept;
+
   std::span<Scalar> parameters() { return parameters_.span(); }
   std::span<const Scalar> parameters() const { return parameters_.span(); }
   /// How many steps each segment has taken.
@@ -201,12 +207,14 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
 
   void initialise() {
     std::uint64_t block = 0;
-    for (const auto& [path, parameter, offset] : placed_parameters()) {
-      Random random(seed_, Purpose::initialise, stream_ << 32 | block++);
-      for (std::size_t i = 0; i < parameter.size(); ++i)
-        parameters_[offset + i] =
-            static_cast<Scalar>(parameter.initialiser(random, parameter.fan_in, parameter.fan_out));
-    }
+    Net::for_each_parameter([&](const nn::Path&, const nn::Parameter& parameter, std::size_t offset) {
+      draw(parameter, stream_ << 32 | block++, parameters_.data() + offset);
+    });
+  }
+  [[gnu::cold, gnu::noinline]] void draw(const nn::Parameter& parameter, std::uint64_t stream, Scalar* to) const {
+    Random random(seed_, Purpose::initialise, stream);
+    for (std::size_t i = 0, size = parameter.size(); i < size; ++i)
+      to[i] = static_cast<Scalar>(parameter.initialiser(random, parameter.fan_in, parameter.fan_out));
   }
 
   // Everything that training changes, as memory.
@@ -375,14 +383,18 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
         for (std::size_t i = 0; i < count; ++i) to[i] *= fixed()[begin + i];
     }
   }
-  // What a mask rule is shown of a step.
-  sharing::MaskStep<Scalar> mask_step(const Data& data, std::span<const Scalar* const> of) {
+  // The tasks that train on this data.
+  TaskSet labelled(const Data& data) {
     if (data_seen_ != data.id()) {
       data_seen_ = data.id();
       labelled_ = members_ & data.labelled();
     }
+    return labelled_;
+  }
+  // What a mask rule is shown of a step.
+  sharing::MaskStep<Scalar> mask_step(const Data& data, std::span<const Scalar* const> of) {
     sharing::MaskStep<Scalar> step;
-    step.labelled = labelled_;
+    step.labelled = labelled(data);
     step.present = present_;
     step.labels = counts_;
     step.parameters = parameters_.span().first(Net::shared);
@@ -398,6 +410,8 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
     if constexpr (masks) choose_fixed();
     if constexpr (masked) {
       std::fill(moving().begin(), moving().end(), Scalar(1));
+      // An average begins at the weights: it may be long before the first step of those that few tasks own.
+      if constexpr (optim::averages<Optimizing>) std::copy_n(parameters_.data(), Net::shared, state_.data());
       masking_.begin(mask_step(data, {}));
     }
   }
@@ -425,7 +439,7 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   [[no_unique_address]] Masking<Net, Number> masking_;
   Buffer<Scalar> fixed_;  // where both the balancer and the strategy have masks
   TaskSet trained_;       // tasks that were ever present
-  TaskSet labelled_;      // tasks with a label in the data that was seen last, where a mask rule asks
+  TaskSet labelled_;      // tasks with a label in the data that was seen last, where somebody asks
   std::uint64_t data_seen_ = 0;
   // A device's learner reads them back when they are asked for.
   mutable Buffer<Scalar> parameters_;

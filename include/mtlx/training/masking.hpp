@@ -22,6 +22,7 @@ namespace mtlx::training {
 template <class Net, class Scalar>
 class Masking {
  public:
+  static constexpr std::size_t bytes_kept = 0;
   explicit Masking(const sharing::StrategyOf<Net>&) {}
 };
 
@@ -33,6 +34,7 @@ class Masking<Net, Scalar> {
  public:
   using Rule = typename sharing::StrategyOf<Net>::Rule;
   using State = PolicyState<Rule>;
+  static constexpr std::size_t bytes_kept = Net::shared * (sizeof(TaskSet) + tasks * Rule::memory * sizeof(Scalar));
 
   /// Full masks, until the rule begins.
   [[gnu::cold]] explicit Masking(const sharing::StrategyOf<Net>& strategy)
@@ -70,10 +72,12 @@ class Masking<Net, Scalar> {
       moving[i] = owners_[begin + i].meets(present) ? Scalar(1) : Scalar(0);
   }
 
-  /// Whether nothing is updated in the step that comes: the rule looks only.
-  bool holds() const {
-    if constexpr (requires { rule_.holds(state_); })
-      return !frozen_ && rule_.holds(state_);
+  /// Whether nothing is updated in this step: the rule, which has seen it, looks only.
+  bool holds(std::size_t step) const {
+    if constexpr (requires { rule_.holds(step, state_); })
+      return !frozen_ && rule_.holds(step, state_);
+    else if constexpr (requires { rule_.holds(step); })
+      return !frozen_ && rule_.holds(step);
     else
       return false;
   }

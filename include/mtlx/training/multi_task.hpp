@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -11,6 +10,7 @@
 #include <mtlx/backend/cpu.hpp>
 #include <mtlx/backend/reference.hpp>
 #include <mtlx/balancing/equal_weights.hpp>
+#include <mtlx/core/clock.hpp>
 #include <mtlx/core/options.hpp>
 #include <mtlx/grouping/together.hpp>
 #include <mtlx/nn/task.hpp>
@@ -30,6 +30,50 @@
 namespace mtlx {
 
 namespace training {
+
+namespace detail {
+
+// One task's loss and metric, sample after sample, in double. Tasks that differ in their names alone share its code.
+template <class Scalar, class Loss, class Metric, int outputs_of>
+class Judge {
+ public:
+  [[gnu::noinline]] void add(const data::Targets& targets, std::size_t first, std::size_t count,
+                             const Scalar* outputs) {
+    constexpr std::size_t width = static_cast<std::size_t>(Loss::targets(outputs_of));
+    constexpr std::size_t numbers = static_cast<std::size_t>(outputs_of);
+    using Slice = backend::ReferenceSlice;
+    for (std::size_t i = 0; i < count; ++i) {
+      std::array<float, numbers> z;
+      std::array<double, numbers> exact, gradient;
+      std::array<double, width> target, there;
+      std::array<unsigned char, width> present;
+      for (std::size_t j = 0; j < numbers; ++j) {
+        exact[j] = static_cast<double>(outputs[i * numbers + j]);
+        z[j] = static_cast<float>(outputs[i * numbers + j]);
+      }
+      for (std::size_t j = 0; j < width; ++j) {
+        target[j] = static_cast<double>(targets.row(first + i)[j]);
+        present[j] = targets.present(first + i, j) ? 1 : 0;
+        there[j] = present[j];
+        count_ += there[j];
+      }
+      loss_ += Loss::template evaluate<outputs_of>(
+          nn::LossSample<Slice>{{exact.data()}, {target.data()}, {there.data()}, {gradient.data()}, 1.0});
+      if (!targets.goes_on(first + i)) metrics_.begin_sequence();
+      metrics_.add(z, {targets.row(first + i), width}, present);
+    }
+  }
+  auto score() const {
+    return make_score(count_ > 0 ? loss_ / count_ : std::numeric_limits<double>::quiet_NaN(), metrics_);
+  }
+
+ private:
+  double loss_ = 0;
+  double count_ = 0;
+  nn::MetricsOf<Metric> metrics_;
+};
+
+}  // namespace detail
 
 /// The model behind MultiTask, once its template arguments have been found to be sound.
 template <class In, class TaskList, class Sharing, class Balancing, class Optimizing, class Grouping, class Back>
@@ -98,10 +142,11 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     if (!(inputs.shape() == In::shape))
       fail("predict: the inputs are ", inputs.shape(), ", and the model takes ", In::shape);
     std::array<std::vector<float>, tasks> all;
-    for (std::size_t t = 0; t < tasks; ++t) all[t].reserve(inputs.size() * outputs_[t]);
-    for_each_block(inputs, [&](std::size_t, std::size_t count, const auto& outputs) {
+    for (std::size_t t = 0; t < tasks; ++t) all[t].resize(inputs.size() * outputs_[t]);
+    for_each_block(inputs, [&](std::size_t first, std::size_t count, const auto& outputs) {
       for (std::size_t t = 0; t < tasks; ++t)
-        for (std::size_t i = 0; i < count * outputs_[t]; ++i) all[t].push_back(static_cast<float>(outputs[t][i]));
+        for (std::size_t i = 0; i < count * outputs_[t]; ++i)
+          all[t][first * outputs_[t] + i] = static_cast<float>(outputs[t][i]);
     });
     return [&]<std::size_t... t>(std::index_sequence<t...>) {
       return Predictions<TaskList>(
@@ -170,7 +215,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     s.parameters = Network::parameters * s.networks;
     s.shared = Network::shared * s.networks;
     s.bytes_sample = Network::memory * sizeof(Scalar);
-    s.bytes_model = s.parameters * (1 + Optimizing::states) * sizeof(Scalar);
+    s.bytes_model = Learner::bytes_kept * s.networks;
     s.slice = Learner::Slice::width;
     return s;
   }
@@ -220,47 +265,13 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   // Samples that predict hands on at a time: enough for all threads, little enough for the cache.
   static constexpr std::size_t block = 1024;
 
-  // One task's loss and metric, sample after sample, in double.
   template <class T>
-  class Judge {
-   public:
-    void add(const data::Targets& targets, std::size_t first, std::size_t count, const Scalar* outputs) {
-      constexpr std::size_t width = static_cast<std::size_t>(T::Loss::targets(T::outputs));
-      constexpr std::size_t numbers = static_cast<std::size_t>(T::outputs);
-      using Slice = backend::ReferenceSlice;
-      for (std::size_t i = 0; i < count; ++i) {
-        std::array<float, numbers> z;
-        std::array<double, numbers> exact, gradient;
-        std::array<double, width> target, there;
-        std::array<unsigned char, width> present;
-        for (std::size_t j = 0; j < numbers; ++j) {
-          exact[j] = static_cast<double>(outputs[i * numbers + j]);
-          z[j] = static_cast<float>(outputs[i * numbers + j]);
-        }
-        for (std::size_t j = 0; j < width; ++j) {
-          target[j] = static_cast<double>(targets.row(first + i)[j]);
-          present[j] = targets.present(first + i, j) ? 1 : 0;
-          there[j] = present[j];
-          count_ += there[j];
-        }
-        loss_ += T::Loss::template evaluate<T::outputs>(
-            nn::LossSample<Slice>{{exact.data()}, {target.data()}, {there.data()}, {gradient.data()}, 1.0});
-        metrics_.add(z, {targets.row(first + i), width}, present);
-      }
-    }
-    Score<T> score() const {
-      return detail::make_score(count_ > 0 ? loss_ / count_ : std::numeric_limits<double>::quiet_NaN(), metrics_);
-    }
+  using Judge = detail::Judge<Scalar, typename T::Loss, typename T::Metric, T::outputs>;
 
-   private:
-    double loss_ = 0;
-    double count_ = 0;
-    nn::MetricsOf<typename T::Metric> metrics_;
-  };
-
-  // function(first, count, outputs of each task) for block after block of the inputs.
+  // function(first, count, outputs of each task) for block after block of the inputs; of one network alone if one is given,
+  // and then also for tasks that it trains and does not serve.
   template <class Function>
-  [[gnu::cold]] void for_each_block(const data::Inputs& inputs, Function&& function) {
+  [[gnu::cold]] void for_each_block(const data::Inputs& inputs, Function&& function, const Learner* alone = nullptr) {
     std::array<std::vector<Scalar>, tasks> outputs;
     std::array<Scalar*, tasks> pointers;
     for (std::size_t t = 0; t < tasks; ++t) {
@@ -270,23 +281,29 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     for (std::size_t first = 0; first < inputs.size(); first += block) {
       const std::size_t count = std::min(block, inputs.size() - first);
       for (std::size_t g = 0; g < networks_.size(); ++g)
-        networks_[g].predict(*backend_, inputs, first, count, plan_[g].serves, pointers);
+        if (alone == nullptr || alone == &networks_[g])
+          networks_[g].predict(*backend_, inputs, first, count, alone == nullptr ? plan_[g].serves : plan_[g].members,
+                               pointers);
       function(first, count, pointers);
     }
   }
 
-  [[gnu::cold]] Scores<TaskList> score(const Data& data) {
+  [[gnu::cold]] Scores<TaskList> score(const Data& data, const Learner* alone = nullptr) {
     std::tuple<Judge<Task>...> judges;
     for (const auto& stream : data.streams())
-      for_each_block(*stream.inputs, [&](std::size_t first, std::size_t count, const auto& outputs) {
-        std::size_t t = 0;
-        std::apply(
-            [&](auto&... judge) {
-              ((stream.targets[t] != nullptr ? judge.add(*stream.targets[t], first, count, outputs[t]) : void(), ++t),
-               ...);
-            },
-            judges);
-      });
+      for_each_block(
+          *stream.inputs,
+          [&](std::size_t first, std::size_t count, const auto& outputs) {
+            std::size_t t = 0;
+            std::apply(
+                [&](auto&... judge) {
+                  ((stream.targets[t] != nullptr ? judge.add(*stream.targets[t], first, count, outputs[t]) : void(),
+                    ++t),
+                   ...);
+                },
+                judges);
+          },
+          alone);
     return Scores<TaskList>(std::apply([](const auto&... judge) { return std::make_tuple(judge.score()...); }, judges));
   }
 
@@ -437,7 +454,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   // forgotten, but for what the rule makes of it.
   [[gnu::cold]] void find_masks(std::size_t g, const Data& data, const Data& validation, const FitOptions& options) {
     if constexpr (searches) {
-      if (networks_[g].steps() > 0) return;
+      if (networks_[g].steps() > 0 || options.epochs == 0) return;
       Learner kept = networks_[g];
       FitOptions plain = options;
       plain.validation = nullptr;
@@ -457,8 +474,11 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         this->train(g, data, validation, plain, run, nullptr);
         sharing::TrainedMasks<Scalar> result;
         result.parameters.assign(networks_[g].parameters().begin(), networks_[g].parameters().end());
-        const auto values = score(validation).metrics();
-        for (std::size_t t = 0; t < tasks; ++t) result.scores.push_back(higher_[t] ? values[t] : -values[t]);
+        const auto values = score(validation, &networks_[g]).metrics();
+        for (std::size_t t = 0; t < tasks; ++t)
+          result.scores.push_back(!plan_[g].members.has(t) ? std::numeric_limits<double>::quiet_NaN()
+                                  : higher_[t]             ? values[t]
+                                                           : -values[t]);
         return result;
       };
       const TaskSet labelled = plan_[g].members & data.labelled();
@@ -521,15 +541,14 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
               g};
     for (const std::size_t size : sizes) about.samples += size;
     for (Observer* observer : options.observers) observer->on_begin(about);
-    std::vector<Sampler::Part> parts;
-    parts.reserve(streams.size());
+    Buffer<Sampler::Part> parts(streams.size());
     const TaskSet labelled = validation.labelled();
     const std::span<double> total(at.sums.data(), tasks), count(at.sums.data() + tasks, tasks);
     optim::Now time;
     time.epochs = static_cast<double>(epochs_done_ + options.epochs);
     time.steps_per_epoch = sampler.steps();
     while (at.epoch < options.epochs && !detail::stops(at, options.early_stopping)) {
-      const auto start = std::chrono::steady_clock::now();
+      const double start = clock_seconds();
       const std::size_t epoch = epochs_done_ + at.epoch;
       sampler.begin(epoch);
       for (std::size_t step = 0; step < at.step; ++step) sampler.next();
@@ -540,13 +559,13 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         for (Observer* observer : options.observers) observer->on_step(now);
       };
       for (std::size_t step = at.step; step < sampler.steps(); ++step) {
-        parts.clear();
-        for (const Sampler::Part& part : sampler.next()) parts.push_back({streams[part.stream], part.samples});
+        std::size_t dealt = 0;
+        for (const Sampler::Part& part : sampler.next()) parts[dealt++] = {streams[part.stream], part.samples};
         Step now;
         now.epoch = epoch;
         now.step = step;
         time.epoch = static_cast<double>(epoch) + static_cast<double>(step) / static_cast<double>(sampler.steps());
-        network.advance(*backend_, data, parts, now, options.probes, time, options.augment, landed);
+        network.advance(*backend_, data, parts.span().first(dealt), now, options.probes, time, options.augment, landed);
         const std::size_t every = keeper != nullptr ? keeper->every_steps : 0;
         if (every > 0 && (step + 1) % every == 0 && step + 1 < sampler.steps()) {
           network.complete(landed);
@@ -560,7 +579,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       network.check_parameters();
       Epoch done;
       done.epoch = epoch;
-      done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      done.seconds = clock_seconds() - start;
       done.losses = means;
       if (options.validation != nullptr) {
         const auto scores = score(validation);
@@ -595,6 +614,10 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     }
     network.release_data();
     for (Observer* observer : options.observers) observer->on_end();
+    if constexpr (sharing::masked<Network>)
+      if (network.steps() > 0 && network.masking().holds(static_cast<std::size_t>(network.steps()) - 1))
+        fail("the mask rule only looked on in all ", network.steps(),
+             " steps, so that nothing was trained: let it look on for fewer, or train for more");
   }
 
   Options options_;

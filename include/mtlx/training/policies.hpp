@@ -154,18 +154,13 @@ consteval bool check_balanced() {
   }
 }
 
-template <class Network, class Scalar>
-concept Regularised = requires(const sharing::StrategyOf<Network> s, std::span<Scalar> numbers) {
-  s.template regularise<Network>(std::span<const Scalar>(numbers), TaskSet(), numbers);
-} || requires(const sharing::StrategyOf<Network> s, std::span<Scalar> numbers) {
-  s.template project<Network>(numbers, TaskSet(), 0.0);
-};
-
 // Whether the rest of the policies can do what the network asks for.
 template <class Balancing, class Network, class Back>
 consteval bool check_asked() {
-  constexpr bool plain = !sharing::masked<Network> && !Regularised<Network, typename Back::Scalar> &&
-                         !requires { requires Network::uses_time; };
+  using Strategy = sharing::StrategyOf<Network>;
+  using Scalar = typename Back::Scalar;
+  constexpr bool plain = !sharing::masked<Network> && !sharing::Regularises<Strategy, Network, Scalar> &&
+                         !sharing::Projects<Strategy, Network, Scalar> && !requires { requires Network::uses_time; };
   constexpr bool here = plain || backend::OnHost<Back>;
   static_assert(here,
                 "mtlx: on a device a sharing strategy can have no masks, no penalty and no use of the time: see "
