@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Is one network for two tasks better than two? A study on Multi-Fashion (pairs of real Fashion-MNIST pictures that lie
-// over each other) answers, with intervals and tests over seeds, and writes a report.
+// Is one network for two tasks better than two? A study on Multi-Fashion, pairs of pictures, answers, and writes a report.
 #include <cstdio>
 #include <cstdlib>
 #include <mtlx/mtlx.hpp>
