@@ -167,10 +167,18 @@ class Adam {
   void step() {
     if (plain_) return void(plain_->step());
     const torch::NoGradGuard none;
-    std::vector<Tensor> gradients;
-    for (const Tensor& parameter : parameters_) gradients.push_back(parameter.grad());
-    for (Tensor& step : steps_) step += 1;
-    at::_fused_adam_(parameters_, gradients, mean_, square_, {}, steps_, 1e-3, 0.9, 0.999, 0.0, 1e-8, false, false);
+    // Heads of tasks that have no turn have no gradient.
+    std::vector<Tensor> parameters, gradients, mean, square, steps;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      if (!parameters_[i].grad().defined()) continue;
+      parameters.push_back(parameters_[i]);
+      gradients.push_back(parameters_[i].grad());
+      mean.push_back(mean_[i]);
+      square.push_back(square_[i]);
+      steps.push_back(steps_[i]);
+    }
+    for (Tensor& step : steps) step += 1;
+    at::_fused_adam_(parameters, gradients, mean, square, {}, steps, 1e-3, 0.9, 0.999, 0.0, 1e-8, false, false);
   }
   void drop_gradients() {
     for (Tensor& parameter : parameters_) parameter.mutable_grad() = Tensor();
