@@ -382,6 +382,11 @@ inline void swap_masks(sharing::Masks& masks) {
   }
 }
 
+// What a problem is made of: its `Problem` has these, the types, and `turns`, how tasks with data of their own take turns.
+struct Parts {
+  data::DataSet train, validation, test;
+};
+
 // All strategies. `Problem` says the model for a strategy, the trunk, levels for the hierarchy, data and how to train.
 template <class Problem>
 void compare(const Problem& problem, const Settings& s) {
@@ -391,6 +396,12 @@ void compare(const Problem& problem, const Settings& s) {
   Study study(s.folder, tasks,
               join("epochs ", s.epochs, ", prunes ", s.prunes, ", final density ", s.final_density, ", density ",
                    s.density, ", warm-up ", s.warm_up, ", limit ", s.limit, s.own ? ", own data" : ""));
+  const auto options_of = []<class Model>() ->
+      typename Model::Options { return {.optimizer = {.learning_rate = 1e-3}}; };
+  const training::FitOptions<float> how{.epochs = s.epochs,
+                                        .batch_size = 256,
+                                        .validation = &problem.validation,
+                                        .sampling = s.own ? Problem::turns : training::Sampling::together};
   std::vector<std::string> order;
   std::vector<std::function<void()>> jobs;
   const double pass = static_cast<double>(problem.train.size()) / (s.own ? static_cast<double>(tasks.size()) : 1) *
@@ -407,11 +418,10 @@ void compare(const Problem& problem, const Settings& s) {
       if (!wanted(name) || study.has(name, seed)) return;
       jobs.push_back([&, name, sharing, find_passes, seed] {
         using Model = typename Problem::template Model<Sharing>;
-        auto options = problem.template options<Sharing>();
+        auto options = options_of.template operator()<Model>();
         static_cast<void>(sharing);  // where the strategy has no options
         if constexpr (requires { options.sharing = sharing; }) options.sharing = sharing;
-        study.add(
-            train<Model>(name, options, problem.how(s), seed, problem.train, problem.test, find_passes, [](auto&) {}));
+        study.add(train<Model>(name, options, how, seed, problem.train, problem.test, find_passes, [](auto&) {}));
       });
     };
     // The same with masks that another training found: kept, and swapped between tasks.
@@ -422,17 +432,17 @@ void compare(const Problem& problem, const Settings& s) {
       jobs.push_back([&, kept, swapped, rule, seed, keep, swap] {
         using Finding = sharing::Sparse<Trunk, FindRule>;
         using Given = sharing::Sparse<Trunk, sharing::GivenMasks>;
-        auto options = problem.template options<Finding>();
+        auto options = options_of.template operator()<typename Problem::template Model<Finding>>();
         options.sharing.rule = rule;
         sharing::Masks masks;
         train<typename Problem::template Model<Finding>>(
-            "", options, problem.how(s), seed, problem.train, problem.test, 0, [](auto&) {}, &masks);
+            "", options, how, seed, problem.train, problem.test, 0, [](auto&) {}, &masks);
         for (const bool turn : {false, true}) {
           if (turn) swap_masks(masks);
           if (!(turn ? swap : keep)) continue;
           study.add(train<typename Problem::template Model<Given>>(
-              turn ? swapped : kept, problem.template options<Given>(), problem.how(s), seed, problem.train,
-              problem.test, 0, [&](auto& model) { model.set_masks(masks); }));
+              turn ? swapped : kept, options_of.template operator()<typename Problem::template Model<Given>>(), how,
+              seed, problem.train, problem.test, 0, [&](auto& model) { model.set_masks(masks); }));
         }
       });
     };

@@ -15,26 +15,14 @@ using Conv =
     nn::Sequential<nn::Conv2d<10, 9>, nn::MaxPool2d<2>, nn::Relu, nn::Conv2d<20, 5>, nn::MaxPool2d<2>, nn::Relu>;
 using Dense = nn::Sequential<nn::Dense<50>, nn::Relu>;
 
-struct Problem {
+struct Problem : sharing_study::Parts {
   using TaskList = Tasks<Classification<"left", 10>, Classification<"right", 10>>;
   using Trunk = nn::Sequential<nn::Conv2d<10, 9>, nn::MaxPool2d<2>, nn::Relu, nn::Conv2d<20, 5>, nn::MaxPool2d<2>,
                                nn::Relu, nn::Dense<50>, nn::Relu>;
   using Hierarchical = sharing::Hierarchical<sharing::Level<Conv, "left">, sharing::Level<Dense, "right">>;
   template <class Sharing>
   using Model = MultiTask<Input<1, 36, 36>, TaskList, Sharing, optim::Adam>;
-
-  template <class Sharing>
-  typename Model<Sharing>::Options options() const {
-    return {.optimizer = {.learning_rate = 1e-3}};
-  }
-  training::FitOptions<float> how(const sharing_study::Settings& s) const {
-    return {.epochs = s.epochs,
-            .batch_size = 256,
-            .validation = &validation,
-            .sampling = s.own ? training::Sampling::round_robin : training::Sampling::together};
-  }
-
-  data::DataSet train, validation, test;
+  static constexpr auto turns = training::Sampling::round_robin;
 };
 
 }  // namespace
@@ -43,7 +31,7 @@ int main(int count, char** words) try {
   const auto s = sharing_study::settings_of(count, words, 1);
   auto parts = data::multi_fashion_parts(0.1, "/usr/share/datasets/fashion-mnist", {.limit = s.limit});
   data::normalise(parts.train, {&parts.validation, &parts.test});
-  Problem problem{parts.train, parts.validation, parts.test};
+  Problem problem{{parts.train, parts.validation, parts.test}};
   if (s.own) {
     const auto halves = data::split(parts.train, 0.5, 1);
     const auto one = [](const data::DataSet& half, std::size_t t) {

@@ -11,7 +11,7 @@ using namespace mtlx;
 
 namespace {
 
-struct Problem {
+struct Problem : sharing_study::Parts {
   using TaskList = gum::Tags;
   using Trunk = gum::Trunk;
   using Low = gum::Trunk;
@@ -19,19 +19,7 @@ struct Problem {
   using Hierarchical = sharing::Hierarchical<sharing::Level<Low, "pos">, sharing::Level<High, "chunk", "entity">>;
   template <class Sharing>
   using Model = MultiTask<gum::In, TaskList, Sharing, optim::Adam>;
-
-  template <class Sharing>
-  typename Model<Sharing>::Options options() const {
-    return {.optimizer = {.learning_rate = 1e-3}};
-  }
-  training::FitOptions<float> how(const sharing_study::Settings& s) const {
-    return {.epochs = s.epochs,
-            .batch_size = 256,
-            .validation = &validation,
-            .sampling = s.own ? training::Sampling::proportional : training::Sampling::together};
-  }
-
-  data::DataSet train, validation, test;
+  static constexpr auto turns = training::Sampling::proportional;
 };
 
 }  // namespace
@@ -43,8 +31,8 @@ int main(int count, char** words) try {
   const gum::Text text(training);
   data::DataSet train = s.own ? text.own_sentences(training) : text.same_sentences(training);
   if (s.limit > 0) train = data::take(train, s.limit);
-  sharing_study::compare(Problem{train, text.same_sentences(gum::corpus_of(words[1], "dev")),
-                                 text.same_sentences(gum::corpus_of(words[1], "test"))},
+  sharing_study::compare(Problem{{train, text.same_sentences(gum::corpus_of(words[1], "dev")),
+                                  text.same_sentences(gum::corpus_of(words[1], "test"))}},
                          s);
 } catch (const Error& error) {
   std::fprintf(stderr, "%s\n", error.what());

@@ -25,12 +25,7 @@ struct CrossStitchWith {
  public:
   template <Shape In, class TaskList>
   static consteval bool check() {
-    if constexpr (!nn::check<Staged, In>())
-      return false;
-    else if constexpr (!detail::check_stitching<by, Staged, In>())
-      return false;
-    else
-      return detail::HeadCheck<Staged::output(In), TaskList, Heads...>::run();
+    return detail::check_stitched<by, Staged, In, TaskList, Heads...>();
   }
 
   template <Shape In, class TaskList>

@@ -134,20 +134,28 @@ void mix(typename S::ConstView weights, const std::array<typename S::ConstView, 
   });
 }
 
+/// <dy, experts[e]> of one lane's sample, for each e.
+template <std::size_t size, class S, std::size_t n>
+std::array<typename S::Number, n> inner_products(const std::array<typename S::ConstView, n>& experts,
+                                                 typename S::ConstView dy, const typename S::Lane& lane) {
+  using Number = typename S::Number;
+  std::array<backend::ConstLaneView<S>, n> from{};
+  std::array<Number, n> sum{};
+  for (std::size_t e = 0; e < n; ++e) from[e] = lane.at(experts[e]), sum[e] = Number(0);
+  const auto slope = lane.at(dy);
+  for (std::size_t i = 0; i < size; ++i) {
+    const Number at = slope[i];
+    for (std::size_t e = 0; e < n; ++e) sum[e] += at * from[e][i];
+  }
+  return sum;
+}
+
 /// dweights[e] = <dy, experts[e]>
 template <std::size_t size, class S, std::size_t n>
 void mix_backward_weights(const std::array<typename S::ConstView, n>& experts, typename S::ConstView dy,
                           typename S::View dweights) {
-  using Number = typename S::Number;
   S::for_each_lane([&](const typename S::Lane& lane) {
-    std::array<backend::ConstLaneView<S>, n> from{};
-    std::array<Number, n> sum{};
-    for (std::size_t e = 0; e < n; ++e) from[e] = lane.at(experts[e]), sum[e] = Number(0);
-    const auto slope = lane.at(dy);
-    for (std::size_t i = 0; i < size; ++i) {
-      const Number at = slope[i];
-      for (std::size_t e = 0; e < n; ++e) sum[e] += at * from[e][i];
-    }
+    const auto sum = inner_products<size, S>(experts, dy, lane);
     for (std::size_t e = 0; e < n; ++e) lane.at(dweights)[e] = sum[e];
   });
 }

@@ -64,14 +64,7 @@ void choice_backward(const double* p, double tau, const std::array<typename S::C
   using Number = typename S::Number;
   using Scalar = typename S::Scalar;
   S::for_each_lane([&](const typename S::Lane& lane) {
-    std::array<backend::ConstLaneView<S>, n> from{};
-    std::array<Number, n> sum{};
-    for (std::size_t i = 0; i < n; ++i) from[i] = lane.at(parents[i]), sum[i] = Number(0);
-    const auto slope = lane.at(dx);
-    for (std::size_t j = 0; j < size; ++j) {
-      const Number at = slope[j];
-      for (std::size_t i = 0; i < n; ++i) sum[i] += at * from[i][j];
-    }
+    const auto sum = inner_products<size, S>(parents, dx, lane);
     Number mean(0);
     for (std::size_t i = 0; i < n; ++i) mean += Number(static_cast<Scalar>(p[i])) * sum[i];
     for (std::size_t i = 0; i < n; ++i)

@@ -401,6 +401,17 @@ consteval bool check_stitching() {
   return false;
 }
 
+/// The whole check of a stitched strategy: trunk, stitches, heads.
+template <StitchedBy how, class Trunk, Shape In, class TaskList, class... Heads>
+consteval bool check_stitched() {
+  if constexpr (!nn::check<Trunk, In>())
+    return false;
+  else if constexpr (!check_stitching<how, Trunk, In>())
+    return false;
+  else
+    return HeadCheck<Trunk::output(In), TaskList, Heads...>::run();
+}
+
 }  // namespace detail
 
 }  // namespace mtlx::sharing
