@@ -49,6 +49,26 @@ struct MultiFashionParts {
 
 namespace detail {
 
+struct PictureSizes {
+  std::size_t count, height, width;
+};
+// Of pictures (n, height, width) with n labels.
+[[gnu::cold, gnu::noinline]] inline PictureSizes picture_sizes(const char* what, const Idx& pictures,
+                                                               std::span<const int> labels) {
+  if (pictures.dimensions.size() != 3)
+    fail(what, ": the pictures have ", pictures.dimensions.size(), " dimensions, expected 3 (n, height, width)");
+  const std::size_t n = pictures.dimensions[0], height = pictures.dimensions[1], width = pictures.dimensions[2];
+  if (height < 1 || width < 1 || pictures.bytes.size() / height / width != n ||
+      n * height * width != pictures.bytes.size())
+    fail(what, ": ", pictures.bytes.size(), " bytes for ", n, " pictures of ", height, " x ", width);
+  if (labels.size() != n) fail(what, ": ", labels.size(), " labels, expected ", n, ", one for each picture");
+  return {n, height, width};
+}
+[[gnu::cold]] inline void check_fashion_labels(const char* what, std::span<const int> labels) {
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] < 0 || labels[i] > 9) fail(what, ": picture ", i, " has label ", labels[i], ", expected 0 to 9");
+}
+
 // Lays a picture of `height` rows of `width` bytes over what is there, `stride` bytes a row: the larger number counts.
 [[gnu::noinline]] inline void lay_over(const std::uint8_t* from, std::size_t height, std::size_t width,
                                        std::uint8_t* to, std::size_t stride) {
@@ -73,23 +93,14 @@ namespace detail {
   constexpr std::size_t canvas = 36, offset = 6;
   if (options.size != 28 && options.size != 36) fail("multi-fashion: size ", options.size, ", expected 36 or 28");
   if (options.partners < 1) fail("multi-fashion: ", options.partners, " partners, expected at least 1");
-  if (pictures.dimensions.size() != 3)
-    fail("multi-fashion: the pictures have ", pictures.dimensions.size(), " dimensions, expected 3 (n, height, width)");
-  const std::size_t height = pictures.dimensions[1], width = pictures.dimensions[2];
-  if (height < 1 || width < 1 || height > canvas - offset || width > canvas - offset)
+  const auto [count, height, width] = detail::picture_sizes("multi-fashion", pictures, labels);
+  if (height > canvas - offset || width > canvas - offset)
     fail("multi-fashion: pictures of ", height, " x ", width, ", expected at most 30 x 30 (28 x 28 in Fashion-MNIST)");
   const std::size_t area = height * width;
-  if (pictures.bytes.size() / area != pictures.dimensions[0] || pictures.bytes.size() % area != 0)
-    fail("multi-fashion: ", pictures.bytes.size(), " bytes for ", pictures.dimensions[0], " pictures of ", height,
-         " x ", width);
-  if (labels.size() != pictures.dimensions[0])
-    fail("multi-fashion: ", labels.size(), " labels, expected ", pictures.dimensions[0], ", one for each picture");
-  const std::size_t n = options.limit == 0 ? labels.size() : std::min(options.limit, labels.size());
+  const std::size_t n = options.limit == 0 ? count : std::min(options.limit, count);
   if (n < 2 || n > std::numeric_limits<std::uint32_t>::max())
     fail("multi-fashion: ", n, " pictures to pair, expected at least 2 (and fewer than 2^32)");
-  for (std::size_t i = 0; i < n; ++i)
-    if (labels[i] < 0 || labels[i] > 9)
-      fail("multi-fashion: picture ", i, " has label ", labels[i], ", expected 0 to 9");
+  detail::check_fashion_labels("multi-fashion", labels.first(n));
 
   const auto side = static_cast<std::size_t>(options.size);
   const std::size_t pairs = static_cast<std::size_t>(options.partners) * n;
