@@ -3,7 +3,7 @@
 
 add_library(mtlx_development INTERFACE)
 target_link_libraries(mtlx_development INTERFACE mtlx::mtlx)
-foreach(_optional mtlx::zlib mtlx::xtensor)
+foreach(_optional mtlx::zlib mtlx::freetype mtlx::stb mtlx::xtensor)
   if(TARGET ${_optional})
     target_link_libraries(mtlx_development INTERFACE ${_optional})
   endif()

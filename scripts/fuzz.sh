@@ -65,6 +65,14 @@ seeds() {
       seed columns plain 'a DT B-NP\nb NN I-NP\n\nc\tVB\tO\n'
       seed columns start '-DOCSTART- -X- O\n\na DT O\n'
       ;;
+    image)
+      # Those that the test has stored.
+      local file
+      for file in png palette_png bmp jpeg progressive_jpeg; do
+        seed image "$file" "$(sed -n "/ file_$file\\[\\]/,/};/p" tests/data/image_oracle.inc | sed 1d | grep -oE '[0-9]+' |
+          awk '{ printf "\\%03o", $1 }')"
+      done
+      ;;
     safetensors)
       seed safetensors one "\x40$zero{\"a\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}}        01234567"
       seed safetensors metadata "\x60$zero{\"__metadata__\":{\"k\":\"v\\\\u00e9\"},\"a\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[0,8]}}            01234567"
@@ -109,7 +117,7 @@ for source in tests/fuzz/*_fuzz.cpp; do
   seeds "$name"
   echo "fuzz: building $name"
   "${CLANGXX:-clang++}" -std=c++20 -O1 -g1 -Iinclude -isystem "${MTLX_EIGEN_INCLUDE:-/usr/include/eigen3}" \
-    -DMTLX_USE_ZLIB -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all "$source" \
+    -DMTLX_USE_ZLIB -DMTLX_USE_STB -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all "$source" \
     -o "$build/$name/fuzz" -lz
 done
 if [ ${#names[@]} -eq 0 ]; then

@@ -16,9 +16,9 @@ packages=(g++ cmake ninja-build libeigen3-dev zlib1g-dev dataset-fashion-mnist)
 set_name=${1:-test}
 case $set_name in
   run) ;;
-  test) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang libclang-rt-dev pkgconf) ;;
-  lint) packages+=(libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang libclang-rt-dev pkgconf clang-format-19 clang-tidy) ;;
-  fuzz) packages+=(clang libclang-rt-dev) ;;
+  test) packages+=(libfreetype-dev libstb-dev libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang libclang-rt-dev pkgconf) ;;
+  lint) packages+=(libfreetype-dev libstb-dev libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang libclang-rt-dev pkgconf clang-format-19 clang-tidy) ;;
+  fuzz) packages+=(libstb-dev clang libclang-rt-dev) ;;
   docs) packages=(doxygen doxygen-awesome-css) ;;
   report) packages=(g++ libeigen3-dev python3 chromium chromium-driver fonts-dejavu-core pngquant) ;;
   *)
