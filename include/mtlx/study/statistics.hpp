@@ -27,6 +27,7 @@
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/options.hpp>
 #include <mtlx/core/random.hpp>
+#include <mtlx/core/sample_mean.hpp>
 #include <mtlx/core/scalar.hpp>
 #include <mtlx/core/significance.hpp>
 #include <optional>
@@ -39,6 +40,8 @@ namespace mtlx::study {
 
 using mtlx::benjamini_hochberg;
 using mtlx::holm;
+/// A mean and what is known of its error; `scale` is Sampling::scale.
+using Mean = mtlx::SampleMean;
 
 /// How the numbers of a sample hang together. At most one of the two may be given.
 struct Sampling {
@@ -48,19 +51,6 @@ struct Sampling {
   double test_to_train = 0;
   /// Of differences: the largest size of what was subtracted, whose rounding is in them. 0: not known.
   double scale = 0;
-};
-
-/// A mean and what is known of its error.
-struct Mean {
-  std::size_t count = 0;  ///< numbers
-  double value = 0;
-  double deviation = 0;  ///< standard deviation of the numbers (n - 1); 0 for one number
-  double error = 0;      ///< standard error of the mean
-  double degrees = 0;    ///< degrees of freedom: numbers or clusters less 1
-  double scale = 0;      ///< Sampling::scale
-
-  /// Whether there is an error to judge by: two numbers (clusters) or more that are not all the same but for rounding.
-  bool has_spread() const { return degrees >= 1 && error > std::max(1e-9 * std::abs(value), 1e-12 * scale); }
 };
 
 /// A confidence interval.
