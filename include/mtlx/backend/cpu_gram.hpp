@@ -2,7 +2,7 @@
 // Inner products of every pair among some long rows, G = J Jᵀ. Tiles of pairs stay in registers over a run of columns;
 // inside a run sums are of the rows' own type, 32 products deep in each lane, and runs are added in double: the error is
 // that of the numbers themselves. Rows whose squares come near the end of that type's range are scaled by powers of two
-// first, which rounds nothing.
+// first, which rounds nothing. `across` has the same for pairs of two lists, without that.
 #pragma once
 
 #include <mtlx/backend/pack.hpp>
@@ -28,11 +28,22 @@ class GramProduct {
     std::fill_n(g, n * n, 0.0);
     for (std::size_t first = 0; first < size; first += run_length)
       for (std::size_t i = 0; i < n; i += tile)
-        for (std::size_t j = i; j < n; j += tile) pairs(rows, first, std::min(run_length, size - first), i, j, g);
+        for (std::size_t j = i; j < n; j += tile)
+          pairs(rows, rows, first, std::min(run_length, size - first), i, j, true, g);
     for (std::size_t i = 0; i < n; ++i)
       if (!(g[i * n + i] >= least && g[i * n + i] <= most)) rescue(rows, size, i, g);
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < i; ++j) g[i * n + j] = g[j * n + i];
+  }
+
+  /// g[i * b.size() + j] = <a[i], b[j]> for rows of `size` numbers.
+  [[gnu::noinline]] static void across(std::span<const T* const> a, std::span<const T* const> b, std::size_t size,
+                                       double* g) {
+    std::fill_n(g, a.size() * b.size(), 0.0);
+    for (std::size_t first = 0; first < size; first += run_length)
+      for (std::size_t i = 0; i < a.size(); i += tile)
+        for (std::size_t j = 0; j < b.size(); j += tile)
+          pairs(a, b, first, std::min(run_length, size - first), i, j, false, g);
   }
 
  private:
@@ -61,14 +72,16 @@ class GramProduct {
     }
   }
 
-  // A tile of pairs over a run of columns. Rows beyond the last repeat it and are not kept.
-  [[gnu::noinline]] static void pairs(std::span<const T* const> rows, std::size_t first, std::size_t count,
-                                      std::size_t i, std::size_t j, double* g) {
-    const std::size_t n = rows.size();
+  // A tile of pairs over a run of columns. Rows beyond the last repeat it and are not kept, nor what is under the diagonal
+  // if that isn't wanted.
+  [[gnu::noinline]] static void pairs(std::span<const T* const> rows, std::span<const T* const> columns,
+                                      std::size_t first, std::size_t count, std::size_t i, std::size_t j,
+                                      bool upper_alone, double* g) {
+    const std::size_t m = rows.size(), n = columns.size();
     const T *a[tile], *b[tile];
     for (std::size_t k = 0; k < tile; ++k) {
-      a[k] = rows[std::min(i + k, n - 1)] + first;
-      b[k] = rows[std::min(j + k, n - 1)] + first;
+      a[k] = rows[std::min(i + k, m - 1)] + first;
+      b[k] = columns[std::min(j + k, n - 1)] + first;
     }
     Pack<T> sums[tile][tile];
 #pragma GCC unroll 3
@@ -87,9 +100,9 @@ class GramProduct {
       }
       add(left, right, 0, sums);
     }
-    for (std::size_t k = 0; k < tile && i + k < n; ++k)
+    for (std::size_t k = 0; k < tile && i + k < m; ++k)
       for (std::size_t l = 0; l < tile && j + l < n; ++l)
-        if (i + k <= j + l) g[(i + k) * n + j + l] += static_cast<double>(sum(sums[k][l]));
+        if (!upper_alone || i + k <= j + l) g[(i + k) * n + j + l] += static_cast<double>(sum(sums[k][l]));
   }
 
   [[gnu::always_inline]] static void add(const T* const (&a)[tile], const T* const (&b)[tile], std::size_t c,

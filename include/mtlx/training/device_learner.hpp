@@ -124,6 +124,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     flight = {where, counts_, weights_, present, on.used_slots};
     flight.step.samples = batch_samples_;
     flight.step.present = present;
+    flight.step.taken = static_cast<std::size_t>(steps_);
     on.next = 1 - on.now;
     ++on.flying;
     pull_ = true;
@@ -397,11 +398,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     }
     [[gnu::cold]] std::span<const double> losses_at(const Edit<Scalar>& edit, const data::DataSet& held_out) override {
       upload(edit);
-      Base::Session::as_one_batch(held_out, [&](const Data& data, std::span<const Part> all) {
-        learner_.count_labels(data, all);
-        learner_.plan(data, all, false, false, {}, backend::PassKind::losses);
-        learner_.look(edited_there_.data(), false);
-      });
+      const typename Base::Session::OneBatch other(held_out);
+      learner_.count_labels(other.data, other.parts);
+      learner_.plan(other.data, other.parts, false, false, {}, backend::PassKind::losses);
+      learner_.look(edited_there_.data(), false);
       learner_.count_labels(data_, parts_);
       learner_.plan(data_, parts_, resident_, true, augment_, backend::PassKind::learn);  // back to the step's batch
       return learner_.losses_;

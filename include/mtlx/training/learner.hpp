@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <mtlx/backend/backend.hpp>
 #include <mtlx/balancing/balancer.hpp>
 #include <mtlx/core/buffer.hpp>
@@ -24,6 +25,7 @@
 #include <mtlx/training/observer.hpp>
 #include <mtlx/training/options.hpp>
 #include <mtlx/training/sampler.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,10 +81,12 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   /// One training step on the given samples. `where` names epoch and step; what becomes known is filled in, and stays
   /// valid until the next step. Throws `Error`, parameters unchanged, if a loss is not finite; after the update, if one is
   /// then that a balancer asks for.
-  /// `now` says what the optimizer may know of the time; the learner adds its own counts. `augment` changes samples.
+  /// `now` says what the optimizer may know of the time; the learner adds its own counts. `augment` changes samples. A
+  /// turn may be of some tasks alone: the losses are all tasks', and only these tasks' gradients are followed; what none of
+  /// them owns keeps its bits.
   [[gnu::noinline]] Step step(Back& backend, const Data& data, std::span<const Part> parts, Step where,
                               std::span<Probe<Scalar>* const> probes = {}, const optim::Now& now = {},
-                              Augmentation<Scalar> augment = {}) {
+                              Augmentation<Scalar> augment = {}, Turn turn = {}) {
     augment_ = augment;
     this->epoch_ = where.epoch;
     this->time_ = {now.epoch, now.epochs};
@@ -91,10 +95,11 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       row_length_ = batch_samples_ * Net::representation.size;
       if (rows_.size() < (tasks + 1) * row_length_) rows_ = Buffer<Scalar>((tasks + 1) * row_length_);
     }
-    const TaskSet present = present_;
+    const TaskSet present = acting_ = present_ & turn.acting;
     if constexpr (Base::holds_still)
       if (steps_ == 0) this->begin_masks(data);
-    const backend::Draws draws = step_draws();
+    if (!turn.again) drawn_ = steps_;
+    const backend::Draws draws = step_draws(drawn_);
     weights_.fill(0);
     if constexpr (Base::needs == balancing::Needs::losses) {
       run_slots(backend, data, parameters_.data(), draws, false);
@@ -103,7 +108,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     }
     if constexpr (!gradients) ask_balancer(present);
     for_each_present(present, [&](std::size_t t, std::size_t) { scale_[t] = this->weight_of(t) / counts_[t]; });
-    run_slots(backend, data, parameters_.data(), draws, true);
+    run_slots(backend, data, parameters_.data(), draws, true, true, present);
     sum_losses();
     check_losses(where);
     if constexpr (on_representation) {
@@ -121,17 +126,19 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     if constexpr (masks && on_representation) hold_still(backend, present);
     if constexpr (balancing::weighs_own<Core>) weigh_own();
     where.samples = batch_samples_;
-    where.present = present;
+    where.present = present_;
     where.losses = losses_;
     where.weights = weights_;
+    where.taken = static_cast<std::size_t>(steps_);
     if constexpr (gradients)
-      where.gram = {seen_apart ? seen_gram_.data() : gram_.data(), present.count() * present.count()};
+      if (present == present_)
+        where.gram = {seen_apart ? seen_gram_.data() : gram_.data(), present.count() * present.count()};
     for (Probe<Scalar>* probe : probes)
       if (probe->wants(where)) {
-        Session session(*this, backend, data, parts, draws, where);
+        Session session(*this, backend, data, parts, draws, where, now);
         probe->look(session);
       }
-    if constexpr (balancing::Observes<Core>) this->tell_balancer();
+    if constexpr (balancing::Observes<Core>) this->tell_balancer(present);
     if constexpr (masked) {
       if (!this->masking_.holds(static_cast<std::size_t>(steps_))) update(backend, data, present, now);
     } else {
@@ -140,6 +147,41 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     if constexpr (balancing::LooksBack<Core>) look_back(backend, data, draws, where);
     ++steps_;
     return where;
+  }
+
+  /// The losses of all tasks on the last step's batch, with its random draws, as they are after it. Valid until the next
+  /// step. Throws `Error` if one is not finite.
+  std::span<const double> losses_now(Back& backend, const Data& data, const Step& where) {
+    run_slots(backend, data, parameters_.data(), step_draws(drawn_), false);
+    sum_losses();
+    check_losses(where, true);
+    return losses_;
+  }
+  /// Which tasks have a label in a batch.
+  TaskSet labels_in(const Data& data, std::span<const Part> parts) {
+    count_labels(data, parts);
+    return present_;
+  }
+
+  /// What a probe would see at the present parameters in a step on these samples; nothing is trained. Backend, data and
+  /// samples outlive it, and nothing else is asked of the learner meanwhile. No gradient has been made: gradients are those
+  /// of samples to `evaluate_on`.
+  [[gnu::cold]] std::unique_ptr<ProbeSession<Scalar>> session(Back& backend, const Data& data,
+                                                              std::span<const Part> parts) {
+    plan(backend, data, parts);
+    if constexpr (Base::holds_still)
+      if (steps_ == 0) this->begin_masks(data);
+    const backend::Draws draws = step_draws();
+    run_slots(backend, data, parameters_.data(), draws, false);
+    sum_losses();
+    weights_.fill(1);
+    Step where;
+    where.samples = batch_samples_;
+    where.present = present_;
+    where.losses = losses_;
+    where.weights = weights_;
+    where.taken = static_cast<std::size_t>(steps_);
+    return std::make_unique<Session>(*this, backend, data, parts, draws, where, optim::Now{});
   }
 
   /// As `step`, and done(step) for each step that is over; some backends are late with that until `complete`.
@@ -196,18 +238,31 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     std::uint32_t batch;  // of the batches that the step's is cut into
   };
 
+  // Where gradients go that are no part of the step: rows : (tasks, shared), and the others.
+  struct Apart {
+    Scalar *rows, *own;
+
+    template <class S>
+    sharing::Gradients<S> gradients(std::size_t t) const {
+      return {rows + t * Net::shared, own - Net::shared};
+    }
+  };
+
   // What a probe sees of a step.
   class Session final : public Base::Session {
    public:
     [[gnu::cold]] Session(Learner& learner, Back& backend, const Data& data, std::span<const Part> parts,
-                          backend::Draws draws, const Step& step)
+                          backend::Draws draws, const Step& step, const optim::Now& now)
         : Base::Session(learner, step),
           learner_(learner),
           backend_(backend),
           data_(data),
           parts_(parts),
           draws_(draws),
-          edited_(Net::parameters) {}
+          now_(now) {}
+    ~Session() override { Session::evaluate_on(nullptr); }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
 
     std::span<const Scalar> parameters() const override { return learner_.parameters(); }
     std::span<const Scalar> gradient(std::size_t task) const override {
@@ -217,33 +272,64 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
         return {};
     }
     [[gnu::cold]] std::span<const double> losses_at(const Edit<Scalar>& edit) override {
-      look(data_, edit, draws_, true);
+      Buffer<Scalar>& edited = learner_.edited_;
+      if (edited.size() == 0) edited = Buffer<Scalar>(Net::parameters);
+      std::copy_n(learner_.parameters_.data(), Net::parameters, edited.data());
+      edit(edited.span());
+      learner_.run_slots(backend_, data(), edited.data(), draws(), false, !other_);
+      learner_.sum_losses();
       return learner_.losses_;
     }
     [[gnu::cold]] std::span<const double> losses_at(const Edit<Scalar>& edit, const data::DataSet& held_out) override {
-      Base::Session::as_one_batch(held_out, [&](const Data& data, std::span<const Part> all) {
-        learner_.plan(backend_, data, all);
-        look(data, edit, {}, false);
-      });
-      learner_.plan(backend_, data_, parts_);  // back to the step's batch
+      evaluate_on(&held_out);
+      losses_at(edit);
+      evaluate_on(nullptr);
       return learner_.losses_;
     }
 
-   private:
-    void look(const Data& data, const Edit<Scalar>& edit, backend::Draws draws, bool training) {
-      std::copy_n(learner_.parameters_.data(), Net::parameters, edited_.data());
-      edit(edited_.span());
-      learner_.run_slots(backend_, data, edited_.data(), draws, false, training);
-      learner_.sum_losses();
+    std::size_t shared() const override { return Net::shared; }
+    std::uint64_t seed() const override { return learner_.seed_; }
+    double learning_rate() const override {
+      return optim::learning_rate(learner_.optimizer_, now_, learner_.optimizer_state_);
     }
+    [[gnu::cold]] void evaluate_on(const data::DataSet* samples) override {
+      if (other_) {
+        other_.reset();
+        learner_.plan(backend_, data_, parts_);
+      }
+      if (samples == nullptr) return;
+      other_.emplace(*samples);
+      learner_.plan(backend_, other_->data, other_->parts);
+    }
+    TaskSet present() const override { return learner_.present_; }
+    [[gnu::cold]] std::span<const Scalar> task_gradients(std::span<Scalar> room) override {
+      if constexpr (gradients_stay && !optim::needs_norm<Optimizing>)
+        if (!other_ && learner_.acting_ == learner_.present_) return {learner_.row(0).data(), tasks * Net::shared};
+      learner_.find_gradients(backend_, data(), draws(), !other_, room.data());
+      return room.first(tasks * Net::shared);
+    }
+    [[gnu::cold]] void task_step(std::size_t task, std::span<const Scalar> gradient, std::span<Scalar> by) override {
+      learner_.find_step(backend_, task, gradient.data(), now_, by.data());
+    }
+    bool has_gram() const override {
+      return gradients && !on_representation && batches == 1 && !this->step().gram.empty();
+    }
+
+   private:
+    const Data& data() const { return other_ ? other_->data : data_; }
+    backend::Draws draws() const { return other_ ? backend::Draws{} : draws_; }
 
     Learner& learner_;
     Back& backend_;
     const Data& data_;
     std::span<const Part> parts_;
     backend::Draws draws_;
-    Buffer<Scalar> edited_;
+    optim::Now now_;
+    std::optional<typename Base::Session::OneBatch> other_;  // what is evaluated on, if not the step's batch
   };
+  // Whether the balancer leaves the rows in the slots as they came.
+  static constexpr bool gradients_stay =
+      gradients && !on_representation && batches == 1 && (!remembers || balancing::ReadsRows<Core>);
 
   // Everything a step needs, allocated the first time.
   void prepare(Back& backend) {
@@ -292,24 +378,107 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     used_slots_ = std::min(most_slots, units_.size());
   }
 
-  // Forward and, if wanted, backward over all units. Slot s does a run of neighbouring units.
+  // Each present task's gradient on the shared parameters, of what is planned: rows : (tasks, shared). They are found as
+  // the slots' rows are, in places of their own.
+  [[gnu::cold, gnu::noinline]] void find_gradients(Back& backend, const Data& data, backend::Draws draws, bool training,
+                                                   Scalar* rows) {
+    constexpr std::size_t size = tasks * Net::shared, own = Net::parameters - Net::shared;
+    if (apart_.size() == 0) apart_ = Buffer<Scalar>(size + 2 * own);
+    const std::size_t slots = std::min<std::size_t>(2, units_.size());
+    const std::array<Apart, 2> to{{{rows, apart_.data() + size}, {apart_.data(), apart_.data() + size + own}}};
+    for_each_present(present_, [&](std::size_t t, std::size_t) { scale_[t] = 1 / counts_[t]; });
+    if constexpr (masked) cover(backend, parameters_.data(), present_);
+    backend.run(slots, [&](std::size_t s, std::size_t worker) {
+      std::fill_n(to[s].rows, size, Scalar(0));
+      std::fill_n(to[s].own, own, Scalar(0));
+      slot_losses_[s].fill(0);
+      for (std::size_t u = s * units_.size() / slots; u < (s + 1) * units_.size() / slots; ++u)
+        run_unit(data, units_[u], parameters_.data(), draws, true, training, s, worker, present_, &to[s]);
+    });
+    if (slots == 2) {
+      backend.run((size + chunk - 1) / chunk, [&](std::size_t job, std::size_t) {
+        const std::size_t begin = job * chunk, count = std::min(chunk, size - begin);
+        Back::axpy(1, {to[1].rows + begin, count}, {rows + begin, count});
+      });
+      if constexpr (optim::needs_norm<Optimizing>) Back::axpy(1, {to[1].own, own}, {to[0].own, own});
+    }
+    if constexpr (Base::holds_still)
+      for_each_present(present_, [&](std::size_t t, std::size_t) {
+        if constexpr (masked) this->masking_.mask(t, 0, {rows + t * Net::shared, Net::shared});
+        if constexpr (masks)
+          for (std::size_t i = 0; i < Net::shared; ++i)
+            rows[t * Net::shared + i] *= this->fixed()[i] > 0 ? Scalar(1) : Scalar(0);
+      });
+    if constexpr (optim::needs_norm<Optimizing>)
+      if (training) {
+        own_squares_.fill(0);
+        for (const Segment& segment : Net::segments)
+          if (segment.offset >= Net::shared)
+            for_each_present(present_ & segment.owners, [&](std::size_t t, std::size_t) {
+              own_squares_[t] += squares(to[0].own + segment.offset - Net::shared, segment.size);
+            });
+      }
+  }
+  static double squares(const Scalar* row, std::size_t size) {
+    double square = 0;
+    Back::gram({&row, 1}, size, &square);
+    return square;
+  }
+
+  // How a task's own step along its gradient would move the shared parameters: the optimizer's rule on copies.
+  [[gnu::cold, gnu::noinline]] void find_step(Back& backend, std::size_t task, const Scalar* gradient, optim::Now now,
+                                              Scalar* by) {
+    constexpr std::size_t part = 2048, numbers = (1 + states) * part;
+    if (moved_.size() == 0) moved_ = Buffer<Scalar>(backend.workers() * numbers);
+    if constexpr (optim::needs_norm<Optimizing>)
+      now.gradient_norm = std::sqrt(squares(gradient, Net::shared) + own_squares_[task]);
+    for (std::size_t s = 0; s < Net::segments.size(); ++s) {
+      const Segment& segment = Net::segments[s];
+      if (segment.offset >= Net::shared) continue;
+      if (!segment.owners.has(task)) {
+        std::fill_n(by + segment.offset, segment.size, Scalar(0));
+        continue;
+      }
+      now.step = segment_steps_[s] + 1;
+      const auto rule = held(optim::rule(optimizer_, now, optimizer_state_));
+      backend.run((segment.size + part - 1) / part, [&](std::size_t job, std::size_t worker) {
+        const std::size_t begin = segment.offset + job * part;
+        const std::size_t count = std::min(part, segment.offset + segment.size - begin);
+        Scalar* const copy = moved_.data() + worker * numbers;
+        const Scalar* const from = parameters_.data() + begin;
+        std::copy_n(from, count, copy);
+        for (std::size_t i = 0; i < states; ++i)
+          std::copy_n(state_.data() + i * Net::parameters + begin, count, copy + (i + 1) * part);
+        if constexpr (masked) {
+          const std::span<Scalar> moves(copy + states * part, count);
+          this->masking_.note_moving(TaskSet::only(task), begin, moves);
+          if constexpr (masks)
+            for (std::size_t i = 0; i < count; ++i) moves[i] *= this->fixed()[begin + i];
+        }
+        Back::template update<states>(count, copy, gradient + begin, states > 0 ? copy + part : nullptr, part, rule);
+        for (std::size_t i = 0; i < count; ++i) by[begin + i] = copy[i] - from[i];
+      });
+    }
+  }
+
+  // Forward and, if wanted, backward for the acting tasks over all units. Slot s does a run of neighbouring units.
   void run_slots(Back& backend, const Data& data, const Scalar* parameters, backend::Draws draws, bool learn,
-                 bool training = true) {
+                 bool training = true, TaskSet acting = TaskSet::first(tasks)) {
     if constexpr (masked) cover(backend, parameters, present_);
     backend.run(used_slots_, [&](std::size_t s, std::size_t worker) {
       if (learn) clear_slot(s);
       slot_losses_[s].fill(0);
       for (std::size_t u = s * units_.size() / used_slots_; u < (s + 1) * units_.size() / used_slots_; ++u)
-        run_unit(data, units_[u], parameters, draws, learn, training, s, worker);
+        run_unit(data, units_[u], parameters, draws, learn, training, s, worker, acting);
     });
   }
 
   void run_unit(const Data& data, const Unit& unit, const Scalar* parameters, backend::Draws draws, bool learn,
-                bool training, std::size_t s, std::size_t worker) {
+                bool training, std::size_t s, std::size_t worker, TaskSet acting, const Apart* apart = nullptr) {
     const auto& stream = data.streams()[unit.stream];
     const TaskSet set = stream.labelled & present_;
     if constexpr (on_representation)
-      if (learn) clear_rows(unit, set);
+      if (learn && apart == nullptr) clear_rows(unit, set);
     if (set.empty()) return;
     const auto memory = memory_of(worker);
     load(stream, unit, set, memory, staging(worker), training);
@@ -323,12 +492,25 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
         one.tasks = TaskSet::only(t);
         Net::template forward<Slice>(one);
         find_losses(one.tasks, unit, memory, s);
-        if (learn) Net::template backward<Slice>(one, {slot(s) + row_offset(t, unit.batch), slot(s)});
+        if (learn && acting.has(t))
+          Net::template backward<Slice>(
+              one, apart != nullptr ? apart->template gradients<Slice>(t)
+                                    : sharing::Gradients<Slice>{slot(s) + row_offset(t, unit.batch), slot(s)});
       }
     } else {
       Net::template forward<Slice>(pass);
       find_losses(set, unit, memory, s);
-      if (learn) backward(pass, unit, s);
+      if (!learn) return;
+      auto back = pass;
+      back.tasks = set & acting;
+      if (apart != nullptr) {
+        for_each_present(std::exchange(back.tasks, {}), [&](std::size_t t, std::size_t) {
+          back.tasks = TaskSet::only(t);
+          Net::template backward<Slice>(back, apart->template gradients<Slice>(t));
+        });
+      } else if (!back.tasks.empty()) {
+        backward(back, unit, s);
+      }
     }
   }
 
@@ -369,7 +551,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     for (std::size_t i = 0; i < unit.samples.size(); ++i) {
       stream.inputs->copy(unit.samples[i], rows_of + i * features);
       if (!training || !augment_) continue;
-      Random random(seed_, Purpose::augment, steps_ << 32 | (unit.first + i));
+      Random random(seed_, Purpose::augment, drawn_ << 32 | (unit.first + i));
       augment_({rows_of + i * features, features}, Net::in, random);
     }
     Slice::load(rows_of, count, features, memory.at(Net::input));
@@ -669,13 +851,13 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     std::array<double, tasks> factors = weights_;
     if constexpr (balancing::WeighsOwn<Core>) {
       std::array<double, tasks> own{};
-      balancing::core(balancer_).own_weights(this->problem(present_, 0, true), std::as_const(balancer_states_)[0],
-                                             {own.data(), present_.count()});
-      for_each_present(present_, [&](std::size_t t, std::size_t index) { factors[t] = own[index]; });
+      balancing::core(balancer_).own_weights(this->problem(acting_, 0, true), std::as_const(balancer_states_)[0],
+                                             {own.data(), acting_.count()});
+      for_each_present(acting_, [&](std::size_t t, std::size_t index) { factors[t] = own[index]; });
     }
     for (const Segment& segment : Net::segments) {
       if (segment.offset < Net::shared) continue;
-      for_each_present(present_ & segment.owners, [&](std::size_t t, std::size_t) {
+      for_each_present(acting_ & segment.owners, [&](std::size_t t, std::size_t) {
         for (Scalar& number : std::span(slot(0) + segment.offset, segment.size)) number *= this->rounded(factors[t]);
       });
     }
@@ -688,7 +870,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     sum_losses();
     check_losses(where, true);
     for (std::size_t b = 0; b < blocks_.size(); ++b)
-      if (const TaskSet set = present_ & blocks_[b].owners; !set.empty())
+      if (const TaskSet set = acting_ & blocks_[b].owners; !set.empty())
         balancing::core(balancer_).after(this->problem(set, b, true), balancer_states_[b]);
     losses_ = before;
   }
@@ -758,6 +940,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   Buffer<Scalar> staging_;
   std::vector<Unit> units_;
   std::size_t used_slots_ = 0;
+  TaskSet acting_;           // present tasks whose gradients this step follows
+  std::uint64_t drawn_ = 0;  // the step whose random draws this one has
   std::array<std::array<double, tasks>, most_slots> slot_losses_{};
   std::array<std::array<double, gram_rows * gram_rows>, gradients ? gram_parts : 0> gram_of_{};
   std::array<double, seen_apart ? tasks * tasks : 0> seen_gram_{};
@@ -766,6 +950,10 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   Buffer<Scalar> rows_;        // at the representation: each task's, and the direction : (tasks + 1, samples, features)
   std::size_t row_length_ = 0;
   std::array<double, optim::needs_norm<Optimizing> ? Net::parameters / chunk + 1 : 0> chunk_squares_{};
+
+  // What probes need.
+  Buffer<Scalar> edited_, apart_, moved_;
+  std::array<double, optim::needs_norm<Optimizing> ? tasks : 0> own_squares_{};
 };
 
 }  // namespace mtlx::training

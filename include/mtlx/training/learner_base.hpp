@@ -34,6 +34,12 @@
 
 namespace mtlx::training {
 
+/// Whose step it is.
+struct Turn {
+  TaskSet acting = TaskSet::first(TaskSet::capacity);  ///< the tasks whose gradients are followed
+  bool again = false;                                  ///< the last step's batch once more, with its random draws
+};
+
 /// One network in training, as far as it doesn't matter where its numbers are computed with: its parameters, the
 /// optimizer's and the balancer's state, what is known of a step. Learners are made of it.
 template <class Net, class TaskList, class Balancing, class Optimizing, class Scalar>
@@ -118,6 +124,10 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   TaskSet members() const { return members_; }
   /// How many steps it has taken.
   std::uint64_t steps() const { return steps_; }
+  /// Numbers that somebody keeps with the network, in its state: as many as were asked for.
+  std::span<double> notes() { return notes_.span(); }
+  std::span<const double> notes() const { return notes_.span(); }
+  void keep_notes(std::size_t numbers) { notes_ = Buffer<double>(numbers); }
   /// The masks of a network that has them.
   auto& masking() { return masking_; }
   const auto& masking() const { return masking_; }
@@ -189,14 +199,20 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
     const Step& step() const override { return step_; }
 
    protected:
-    // function(data, parts) for a data set as one batch.
-    template <class Function>
-    [[gnu::cold]] static void as_one_batch(const data::DataSet& set, Function&& function) {
-      const Data data(set, Net::in, {});
-      Sampler whole(data.sizes(), {.batch_size = data.size(), .shuffle = false});
-      whole.begin(0);
-      function(data, whole.next());
-    }
+    // A data set as one batch.
+    struct OneBatch {
+      Data data;
+      Sampler whole;
+      std::span<const Part> parts;
+
+      [[gnu::cold]] explicit OneBatch(const data::DataSet& set)
+          : data(set, Net::in, {}), whole(data.sizes(), {.batch_size = data.size(), .shuffle = false}) {
+        whole.begin(0);
+        parts = whole.next();
+      }
+      OneBatch(const OneBatch&) = delete;
+      OneBatch& operator=(const OneBatch&) = delete;
+    };
 
    private:
     LearnerBase& base_;
@@ -221,31 +237,33 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   template <class Byte, class Self>
   static auto blocks(Self& self) {
     using detail::bytes_of;
-    const std::array<std::span<Byte>, 7> all{bytes_of(self.parameters_.data(), Net::parameters),
+    const std::array<std::span<Byte>, 8> all{bytes_of(self.parameters_.data(), Net::parameters),
                                              bytes_of(self.state_.data(), states * Net::parameters),
                                              bytes_of(self.segment_steps_.data(), self.segment_steps_.size()),
                                              bytes_of(&self.steps_),
                                              bytes_of(self.balancer_states_.data(), self.balancer_states_.size()),
                                              bytes_of(&self.optimizer_state_),
-                                             bytes_of(self.memory_rows_.data(), self.memory_rows_.size())};
+                                             bytes_of(self.memory_rows_.data(), self.memory_rows_.size()),
+                                             bytes_of(self.notes_.data(), self.notes_.size())};
     if constexpr (!masked) {
       return all;
     } else {
-      std::array<std::span<Byte>, 12> more;
+      std::array<std::span<Byte>, 13> more;
       std::copy(all.begin(), all.end(), more.begin());
       const auto masking = Masking<Net, Scalar>::template bytes<Byte>(self.masking_);
-      std::copy(masking.begin(), masking.end(), more.begin() + 7);
-      more[10] = bytes_of(self.fixed_.data(), self.fixed_.size());
-      more[11] = bytes_of(&self.trained_);
+      std::copy(masking.begin(), masking.end(), more.begin() + 8);
+      more[11] = bytes_of(self.fixed_.data(), self.fixed_.size());
+      more[12] = bytes_of(&self.trained_);
       return more;
     }
   }
 
-  backend::Draws step_draws() const {
+  backend::Draws step_draws() const { return step_draws(steps_); }
+  backend::Draws step_draws(std::uint64_t step) const {
     // All four counter words are taken, so that purpose and network go into a key of their own.
     Random key(seed_, Purpose::dropout, stream_);
     const std::uint32_t first = key.bits();
-    return {{first, key.bits()}, static_cast<std::uint32_t>(steps_), 0, 0};
+    return {{first, key.bits()}, static_cast<std::uint32_t>(step), 0, 0};
   }
 
   // Begins the account of a step: which tasks have labels in it, and how many.
@@ -332,9 +350,10 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   }
 
   // Tells the balancer what the step's losses are.
-  void tell_balancer() {
+  void tell_balancer() { tell_balancer(present_); }
+  void tell_balancer(TaskSet present) {
     for (std::size_t b = 0; b < blocks_.size(); ++b)
-      if (const TaskSet set = present_ & blocks_[b].owners; !set.empty())
+      if (const TaskSet set = present & blocks_[b].owners; !set.empty())
         balancing::core(balancer_).observe(problem(set, b, true), balancer_states_[b]);
   }
 
@@ -446,6 +465,7 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
   mutable Buffer<Scalar> state_;
   // What the balancer keeps of each task's gradients: (tasks, shared), for a balancer that does.
   Buffer<Scalar> memory_rows_;
+  Buffer<double> notes_;
   std::array<std::uint64_t, Net::segments.size()> segment_steps_{};
   std::uint64_t steps_ = 0;
 

@@ -19,11 +19,14 @@
 #include <mtlx/training/learner.hpp>
 #include <mtlx/training/options.hpp>
 #include <mtlx/training/policies.hpp>
+#include <mtlx/training/regrouping.hpp>
 #include <mtlx/training/run.hpp>
 #include <mtlx/training/scores.hpp>
 #include <mtlx/training/summary.hpp>
 #include <mtlx/training/weights.hpp>
+#include <mtlx/training/workshop.hpp>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -99,11 +102,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     mtlx::validate(options_.balancer);
     mtlx::validate(options_.optimizer);
     mtlx::validate(options_.grouping);
-    plan_ = options_.grouping.plan(tasks);
-    grouping::check_plan(plan_, tasks);
-    for (std::size_t g = 0; g < plan_.size(); ++g)
-      networks_.emplace_back(plan_[g].members, options_.seed, g, options_.balancer, options_.optimizer,
-                             options_.sharing);
+    plan_ = grouping::first_plan(options_.grouping, TaskList::names);
+    make_networks();
   }
 
   /// A copy goes on as the original would; its threads are its own.
@@ -111,6 +111,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       : options_(other.options_),
         backend_(new Back(options_.backend)),
         plan_(other.plan_),
+        evidence_(other.evidence_),
+        planned_(other.planned_),
         networks_(other.networks_),
         epochs_done_(other.epochs_done_) {}
   /// What was moved from can only be assigned to or destroyed.
@@ -119,9 +121,11 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   Model& operator=(Model&&) noexcept = default;
   ~Model() = default;
 
-  /// Trains on the data, one network after the other; called again, goes on with the next epochs' order. Throws `Error` if
-  /// the data do not fit the model, an option is out of range, or a loss or a parameter is not finite; the model is then
-  /// between two epochs: `load` a checkpoint, or make a new one.
+  /// Trains on the data, one network after the other; called again, goes on with the next epochs' order. Where the grouping
+  /// rule finds its plan by training, and neither `load` nor `set_plan` has brought one, the first call does that first, and
+  /// networks begin anew, whatever was written into them. Throws `Error` if the data do not fit the model, an option is out
+  /// of range, or a loss or a parameter is not finite; the model is then between two epochs: `load` a checkpoint, or make a
+  /// new one.
   [[gnu::cold]] void fit(const data::DataSet& data, const FitOptions& options = {}) {
     train_all(data, options, nullptr);
   }
@@ -164,14 +168,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   }
   /// Reads what `save` or `fit` wrote; after a file from the middle of an epoch, `fit` begins that epoch anew. Throws `Error`, with
   /// nothing changed, if the file is no checkpoint, cut, damaged, or of a model with another layout or seed.
-  [[gnu::cold]] void load(const std::string& path) {
-    const Checkpoint found = parse_checkpoint(read_file(path), path);
-    Checkpoint now = checkpoint();
-    now.states = states();
-    detail::check_checkpoint(found, now, path);
-    restore(found.states);
-    epochs_done_ = found.epochs_done + detail::epochs_over(found);
-  }
+  [[gnu::cold]] void load(const std::string& path) { take(parse_checkpoint(read_file(path), path), path); }
 
   /// Writes the parameters alone as safetensors, as PyTorch's state_dict has them: names ("trunk.0.weight", "left.bias",
   /// with "network.1." before them where there are several networks), shapes, and a Dense layer's weight as (outputs,
@@ -212,6 +209,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
           s.multiply_adds += multiply_adds;
         });
     s.networks = networks_.size();
+    if (s.networks > 1) s.groups = grouping::plan_text(plan_, TaskList::names);
     s.parameters = Network::parameters * s.networks;
     s.shared = Network::shared * s.networks;
     s.bytes_sample = Network::memory * sizeof(Scalar);
@@ -225,8 +223,43 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   /// The flat parameter vector of one network (one for each group of tasks).
   std::span<Scalar> parameters(std::size_t network = 0) { return networks_.at(network).parameters(); }
   std::span<const Scalar> parameters(std::size_t network = 0) const { return networks_.at(network).parameters(); }
-  /// The groups of tasks that train together.
+  /// The groups of tasks that train together. Where the grouping rule finds them by training, all tasks are one group
+  /// until the first `fit`.
   const std::vector<grouping::Group>& plan() const { return plan_; }
+  /// What the grouping rule found out on the way to the plan; empty for a plan that was known or set.
+  const grouping::Evidence& evidence() const { return evidence_; }
+  /// Has the grouping rule find its plan on the data, as the first `fit` would; networks begin anew. Throws `Error` as `fit`
+  /// and the rule do, with nothing changed.
+  [[gnu::cold]] const grouping::Evidence& find_plan(const data::DataSet& data, const FitOptions& options)
+    requires grouping::Finds<Grouping>
+  {
+    grouping::Plan found;
+    {
+      detail::WorkshopOf<Model> workshop(*this, data, options);
+      found = std::as_const(options_.grouping).find(workshop);
+      found.evidence.steps = workshop.steps();
+    }
+    set_plan(std::move(found.groups));
+    evidence_ = std::move(found.evidence);
+    return evidence_;
+  }
+  /// Gives the model a plan: a network for each group, with first weights. No plan is looked for then. Throws `Error`, with
+  /// nothing changed, unless each task is served exactly once, by a group that it is a member of.
+  [[gnu::cold]] void set_plan(std::vector<grouping::Group> plan) {
+    grouping::check_plan(plan, tasks);
+    plan_ = std::move(plan);
+    evidence_ = {};
+    planned_ = true;
+    epochs_done_ = 0;
+    make_networks();
+  }
+
+  /// The groups that take turns on one network under a rule that regroups while it trains, and how they came about.
+  [[gnu::cold]] grouping::GroupHistory groups(std::size_t network = 0) const
+    requires grouping::Regroups<Grouping>
+  {
+    return grouping::Regrouping::history(networks_.at(network).notes(), tasks);
+  }
 
   /// Which tasks own which shared weights of one network, under sharing::Sparse.
   [[gnu::cold]] sharing::Masks masks(std::size_t network = 0) const
@@ -251,10 +284,13 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   }
 
  private:
+  friend class detail::WorkshopOf<Model>;
   using Data = typename Learner::Data;
 
   static constexpr std::array<std::size_t, tasks> outputs_{static_cast<std::size_t>(Task::outputs)...};
   static constexpr std::array<bool, tasks> higher_{Task::Metric::higher_is_better...};
+  static constexpr bool regroups = grouping::Regroups<Grouping>;
+  using Turns = detail::TurnsOf<Grouping, Scalar, tasks>;
   // Whether masks are found by trainings of their own.
   static constexpr bool searches = [] {
     if constexpr (sharing::masked<Network>)
@@ -267,6 +303,15 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
   template <class T>
   using Judge = detail::Judge<Scalar, typename T::Loss, typename T::Metric, T::outputs>;
+
+  void make_networks() {
+    networks_.clear();
+    for (std::size_t g = 0; g < plan_.size(); ++g)
+      networks_.emplace_back(plan_[g].members, options_.seed, g, options_.balancer, options_.optimizer,
+                             options_.sharing);
+    if constexpr (regroups)
+      for (Learner& network : networks_) network.keep_notes(Turns::numbers);
+  }
 
   // function(first, count, outputs of each task) for block after block of the inputs; of one network alone if one is given,
   // and then also for tasks that it trains and does not serve.
@@ -361,7 +406,38 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
                    " numbers a task and parameter\n");
     for (const grouping::Group& group : plan_)
       text += join("network of ", names_of(group.members), " for ", names_of(group.serves), "\n");
+    if constexpr (regroups) text += join("groups by ", type_name<Grouping>(), " with ", Turns::numbers, " numbers\n");
+    if constexpr (grouping::Finds<Grouping>)
+      for (std::size_t g = 0; planned_ && g < plan_.size(); ++g)
+        text += join(detail::plan_line, plan_[g].members.bits(), " ", plan_[g].serves.bits(), "\n");
     return text;
+  }
+  // What a plan that was found is kept as. A model whose rule finds plans takes it from the file that it goes on with, or
+  // that none was found yet.
+  [[gnu::cold]] bool adopt_plan(const Checkpoint& found) {
+    if constexpr (grouping::Finds<Grouping>) {
+      auto plan = detail::plan_in(found.model, tasks);
+      const bool known = !plan.empty();
+      if (!known) plan = grouping::first_plan(options_.grouping, TaskList::names);
+      if (known == planned_ && plan == plan_) return false;
+      set_plan(std::move(plan));
+      planned_ = known;
+      return true;
+    }
+    return false;
+  }
+  [[gnu::cold]] void take(const Checkpoint& found, const std::string& path) {
+    if constexpr (grouping::Finds<Grouping>)
+      if (Model other = *this; other.adopt_plan(found)) {
+        other.take(found, path);
+        *this = std::move(other);
+        return;
+      }
+    Checkpoint now = checkpoint();
+    now.states = states();
+    detail::check_checkpoint(found, now, path);
+    restore(found.states);
+    epochs_done_ = found.epochs_done + detail::epochs_over(found);
   }
 
   // Every network at the beginning of a fit.
@@ -415,6 +491,18 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     }
     // Begins a run, or goes on with one that was interrupted.
     [[gnu::cold]] Checkpoint begin(const Data& data, const Data& validation) override {
+      const std::string file = detail::last_file(files_);
+      Checkpoint found;
+      if (this->resumes) {
+        found = parse_checkpoint(read_file(file), file);
+        if constexpr (grouping::Finds<Grouping>) {
+          Model other = model_;  // a file of another model changes nothing
+          other.take(found, file);
+          if (!other.planned_ && options_.epochs > 0)
+            fail(file, ": this run was asked for no epochs, so that no groups were found: begin it anew");
+          model_.adopt_plan(found);
+        }
+      }
       Checkpoint run = model_.checkpoint();
       run.fit =
           detail::fit_text(options_.batch_size, options_.sampling, options_.shuffle, data.sizes(), validation.sizes(),
@@ -424,8 +512,6 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         save(run);
         return run;
       }
-      const std::string file = detail::last_file(files_);
-      Checkpoint found = parse_checkpoint(read_file(file), file);
       run.states = model_.states();
       detail::check_checkpoint(found, run, file);
       detail::check_run(found, run, options_.epochs, file);
@@ -451,10 +537,12 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   };
 
   // The trainings that a mask rule asks for before the one of `fit`, each on a network of its own. What they learn is
-  // forgotten, but for what the rule makes of it.
-  [[gnu::cold]] void find_masks(std::size_t g, const Data& data, const Data& validation, const FitOptions& options) {
+  // forgotten, but for what the rule makes of it. Returns the steps that they took.
+  [[gnu::cold]] std::size_t find_masks(std::size_t g, const Data& data, const Data& validation,
+                                       const FitOptions& options) {
+    std::size_t steps = 0;
     if constexpr (searches) {
-      if (networks_[g].steps() > 0 || options.epochs == 0) return;
+      if (networks_[g].steps() > 0 || options.epochs == 0) return 0;
       Learner kept = networks_[g];
       FitOptions plain = options;
       plain.validation = nullptr;
@@ -472,6 +560,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         plain.epochs = epochs > 0 ? epochs : options.epochs;
         Checkpoint run = start();
         this->train(g, data, validation, plain, run, nullptr);
+        steps += static_cast<std::size_t>(networks_[g].steps());
         sharing::TrainedMasks<Scalar> result;
         result.parameters.assign(networks_[g].parameters().begin(), networks_[g].parameters().end());
         const auto values = score(validation, &networks_[g]).metrics();
@@ -493,14 +582,18 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       }
       networks_[g] = std::move(kept);
     }
+    return steps;
   }
 
   [[gnu::cold]] void train_all(const data::DataSet& data, const FitOptions& options, Keeper* keeper) {
-    const Data bound(data, In::shape, TaskSet::first(tasks));
+    const detail::SetAside samples(options_.grouping, data, options_.seed);
+    const Data bound(samples.train(), In::shape, TaskSet::first(tasks));
     const Data validation =
         options.validation != nullptr ? Data(*options.validation, In::shape, TaskSet()) : Data();  // or no streams
     detail::check_options(options.batch_size, options.early_stopping, options.monitor != nullptr,
                           options.validation != nullptr);
+    if constexpr (grouping::Finds<Grouping>)
+      if (!planned_ && options.epochs > 0 && (keeper == nullptr || !keeper->resumes)) find_plan(data, options);
     for (const grouping::Group& group : plan_)
       if (options.early_stopping.patience > 0 && options.monitor == nullptr &&
           !validation.labelled().meets(group.serves))
@@ -509,7 +602,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       for (std::size_t g = 0; g < networks_.size() && (keeper == nullptr || !keeper->resumes); ++g)
         find_masks(g, bound, validation, options);
     Checkpoint run = keeper != nullptr ? keeper->begin(bound, validation) : start();
-    for (std::size_t g = 0; g < networks_.size(); ++g) train(g, bound, validation, options, run, keeper);
+    for (std::size_t g = 0; g < networks_.size(); ++g)
+      train(g, bound, validation, options, run, keeper, {}, samples.held_out());
     const bool best = detail::restores_best(options.early_stopping);
     for (std::size_t g = 0; best && g < networks_.size(); ++g)
       if (!run.positions[g].best_state.empty()) networks_[g].restore(run.positions[g].best_state);
@@ -517,7 +611,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   }
 
   [[gnu::cold]] void train(std::size_t g, const Data& data, const Data& validation, const FitOptions& options,
-                           Checkpoint& run, Keeper* keeper) {
+                           Checkpoint& run, Keeper* keeper, const detail::Course& course = {},
+                           [[maybe_unused]] const data::DataSet* held_out = nullptr) {
     Learner& network = networks_[g];
     Position& at = run.positions[g];
     // Streams without a label for the network's tasks are not dealt out.
@@ -545,8 +640,12 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     const TaskSet labelled = validation.labelled();
     const std::span<double> total(at.sums.data(), tasks), count(at.sums.data() + tasks, tasks);
     optim::Now time;
-    time.epochs = static_cast<double>(epochs_done_ + options.epochs);
+    time.epochs = course.epochs > 0 ? course.epochs : static_cast<double>(epochs_done_ + options.epochs);
     time.steps_per_epoch = sampler.steps();
+    std::size_t taken = 0;
+    [[maybe_unused]] Turns turns(std::as_const(options_.grouping), network.notes(), options_.seed,
+                                 network.members() & data.labelled(), held_out,
+                                 std::span<Probe<Scalar>* const>(options.probes));
     while (at.epoch < options.epochs && !detail::stops(at, options.early_stopping)) {
       const double start = clock_seconds();
       const std::size_t epoch = epochs_done_ + at.epoch;
@@ -558,14 +657,20 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         ++at.step;
         for (Observer* observer : options.observers) observer->on_step(now);
       };
-      for (std::size_t step = at.step; step < sampler.steps(); ++step) {
+      const std::size_t end = at.step + std::min(sampler.steps() - at.step, course.steps - taken);
+      for (std::size_t step = at.step; step < end; ++step, ++taken) {
         std::size_t dealt = 0;
         for (const Sampler::Part& part : sampler.next()) parts[dealt++] = {streams[part.stream], part.samples};
         Step now;
         now.epoch = epoch;
         now.step = step;
         time.epoch = static_cast<double>(epoch) + static_cast<double>(step) / static_cast<double>(sampler.steps());
-        network.advance(*backend_, data, parts.span().first(dealt), now, options.probes, time, options.augment, landed);
+        if constexpr (regroups)
+          landed(turns.step(network, *backend_, data, std::span<const Sampler::Part>(parts.span().first(dealt)), now,
+                            time, options.augment));
+        else
+          network.advance(*backend_, data, parts.span().first(dealt), now, options.probes, time, options.augment,
+                          landed);
         const std::size_t every = keeper != nullptr ? keeper->every_steps : 0;
         if (every > 0 && (step + 1) % every == 0 && step + 1 < sampler.steps()) {
           network.complete(landed);
@@ -573,10 +678,11 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         }
       }
       network.complete(landed);
+      network.check_parameters();
+      if (taken == course.steps) break;
       std::array<double, tasks> means, losses, values;
       for (std::size_t t = 0; t < tasks; ++t)
         means[t] = count[t] > 0 ? total[t] / count[t] : std::numeric_limits<double>::quiet_NaN();
-      network.check_parameters();
       Epoch done;
       done.epoch = epoch;
       done.seconds = clock_seconds() - start;
@@ -623,6 +729,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   Options options_;
   std::unique_ptr<Back> backend_;
   std::vector<grouping::Group> plan_;
+  grouping::Evidence evidence_;
+  bool planned_ = grouping::Knows<Grouping>;  // whether the plan is known, or yet to be found
   std::vector<Learner> networks_;
   std::size_t epochs_done_ = 0;
 

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <mtlx/core/error.hpp>
 #include <mtlx/core/task_set.hpp>
 #include <mtlx/data/data_set.hpp>
 #include <span>
@@ -38,6 +39,7 @@ struct Step {
   /// Of the present tasks, (present, present), where the balancer needed it: of the gradients as they came, of the first
   /// batch if there are several, at the representation if the balancer works there.
   std::span<const double> gram{};
+  std::size_t taken = 0;  ///< steps of this network before this one, over all its training
 };
 
 /// One epoch, when it is over. A task without labels has NaN.
@@ -95,8 +97,42 @@ class ProbeSession {
   /// The losses of all tasks at edited parameters, on this step's batch, with its random draws. Valid until the next
   /// call; 0 for a task without labels.
   virtual std::span<const double> losses_at(const Edit<Scalar>& edit) = 0;
-  /// The same on other data, all of it, evaluating (no dropout).
+  /// The same on other data, all of it, evaluating (no dropout); then evaluation is on the step's batch again.
   virtual std::span<const double> losses_at(const Edit<Scalar>& edit, const data::DataSet& held_out) = 0;
+
+  // What a step of one task alone would be, for those who measure what tasks do to each other. A device's session has none
+  // of it and throws `Error`.
+
+  /// Parameters that several tasks share: the first so many of the flat vector.
+  virtual std::size_t shared() const { refuse(); }
+  /// The seed of everything random in this training.
+  virtual std::uint64_t seed() const { refuse(); }
+  /// What the optimizer would multiply a gradient with.
+  virtual double learning_rate() const { refuse(); }
+  /// From now on losses and gradients are those of these samples, all of them, evaluating; the set must outlive that.
+  /// nullptr: of the step's batch again.
+  virtual void evaluate_on(const data::DataSet*) { refuse(); }
+  /// The tasks with a label in what is evaluated on.
+  virtual TaskSet present() const { refuse(); }
+  /// Each task's gradient of its mean loss on the shared parameters, whatever the balancer made of it : (tasks, shared()); 0
+  /// on what the task doesn't own and on what never moves; the rows of absent tasks mean nothing. They lie in `room`, a
+  /// place of that size, or in the learner, and stay while the session lasts. It takes a forward pass, and a backward pass
+  /// a task; none where the balancer left the gradients of the step's batch as they were.
+  virtual std::span<const Scalar> task_gradients(std::span<Scalar>) { refuse(); }
+  /// How the optimizer's next step would move the shared parameters if this gradient were its task's and no other was
+  /// there, with its momentum and scaling; 0 on what the task doesn't own. `gradient` and `by` : (shared()). Penalties of
+  /// the sharing strategy are no part of it. A norm that the optimizer asks for is that of this gradient and of the task's
+  /// on its own parameters, as the last call of `task_gradients` on the step's batch found it.
+  virtual void task_step(std::size_t, std::span<const Scalar>, std::span<Scalar>) { refuse(); }
+  /// Whether step().gram is the inner products of these very gradients, of the present tasks.
+  virtual bool has_gram() const { return false; }
+
+ private:
+  [[noreturn, gnu::cold]] static void refuse() {
+    fail(
+        "this backend's training has no steps of single tasks to look at: measure affinities on the processor, "
+        "backend::Cpu");
+  }
 };
 
 /// Asks for losses at other parameters while a model trains.

@@ -10,6 +10,7 @@
 #include <mtlx/core/shape.hpp>
 #include <mtlx/core/tasks.hpp>
 #include <mtlx/grouping/grouping.hpp>
+#include <mtlx/grouping/regrouping.hpp>
 #include <mtlx/nn/task.hpp>
 #include <mtlx/optim/optimizer.hpp>
 #include <mtlx/sharing/masks.hpp>
@@ -101,6 +102,15 @@ consteval bool check_concepts() {
 
 namespace detail {
 
+// Whether a grouping rule that names tasks finds them.
+template <class Rule, class TaskList>
+consteval bool check_rule() {
+  if constexpr (requires { Rule::template check<TaskList>(); })
+    return Rule::template check<TaskList>();
+  else
+    return true;
+}
+
 template <class N, class S>
 concept NetworkOn = requires(const sharing::NetworkPass<S>& pass, const sharing::Gradients<S>& to) {
   { N::in } -> std::convertible_to<Shape>;
@@ -174,6 +184,25 @@ consteval bool check_asked() {
   }
 }
 
+// Whether a network can be regrouped while it trains, if the rule does that.
+template <class Grouping, class Network, class Back>
+consteval bool check_regrouped() {
+  if constexpr (std::is_void_v<Grouping>) {
+    return true;
+  } else {
+    constexpr bool whole = grouping::Regroups<Grouping> || !(requires { &Grouping::turns; });
+    static_assert(whole,
+                  "mtlx: a rule that regroups while training needs `memory(std::size_t)` and `turns(Regrouping&, "
+                  "std::span<TaskSet>) const`: see grouping/regrouping.hpp");
+    constexpr bool can =
+        !whole || !grouping::Regroups<Grouping> || (!sharing::masked<Network> && backend::OnHost<Back>);
+    static_assert(can,
+                  "mtlx: a rule that regroups while training works on the processor and without masks: see "
+                  "grouping/regrouping.hpp");
+    return whole && can;
+  }
+}
+
 }  // namespace detail
 
 /// Whether the template arguments make a model; if not, one sentence has said why. `DefaultBack` is the backend where
@@ -189,16 +218,21 @@ consteval bool check_model() {
       static_assert(policies, "mtlx: a template argument of MultiTask is no policy: it has no `kind`");
       if constexpr (tasks && policies)
         if constexpr (detail::check_numbers<Policies...>())
-          if constexpr (detail::check_concepts<Policies...>())
+          if constexpr (detail::check_concepts<Policies...>() &&
+                        detail::check_rule<PickOr<Kind::grouping, void, Policies...>, TaskList>())
             if constexpr (detail::check_network<PickOr<Kind::sharing, void, Policies...>,
                                                 PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>())
               if constexpr (detail::check_balanced<
                                 PickOr<Kind::balancer, void, Policies...>, PickOr<Kind::sharing, void, Policies...>,
                                 PickOr<Kind::backend, DefaultBack, Policies...>, In::shape, TaskList>())
-                return detail::check_asked<
-                    PickOr<Kind::balancer, void, Policies...>,
-                    typename PickOr<Kind::sharing, void, Policies...>::template Network<In::shape, TaskList>,
-                    PickOr<Kind::backend, DefaultBack, Policies...>>();
+                if constexpr (detail::check_asked<PickOr<Kind::balancer, void, Policies...>,
+                                                  typename PickOr<Kind::sharing, void,
+                                                                  Policies...>::template Network<In::shape, TaskList>,
+                                                  PickOr<Kind::backend, DefaultBack, Policies...>>())
+                  return detail::check_regrouped<
+                      PickOr<Kind::grouping, void, Policies...>,
+                      typename PickOr<Kind::sharing, void, Policies...>::template Network<In::shape, TaskList>,
+                      PickOr<Kind::backend, DefaultBack, Policies...>>();
     }
   }
   return false;
@@ -265,6 +299,7 @@ struct Refused {
   void use_average() const {}
   std::span<Scalar> parameters(std::size_t = 0) const;
   const std::vector<grouping::Group>& plan() const;
+  grouping::GroupHistory groups(std::size_t = 0) const;
   sharing::Masks masks(std::size_t = 0) const;
   void set_masks(auto&&, std::size_t = 0) {}
 };

@@ -23,6 +23,7 @@ struct Summary {
 
   std::vector<Layer> layers;
   std::size_t networks = 1;      ///< one for each group of tasks
+  std::string groups{};          ///< where there are several: which tasks (grouping::plan_text)
   std::size_t parameters = 0;    ///< in all networks
   std::size_t shared = 0;        ///< of them, those that several tasks own
   double multiply_adds = 0;      ///< a sample, forward, all tasks
@@ -45,7 +46,7 @@ struct Summary {
       out += buffer;
     }
     out += join("parameters: ", parameters, " (", shared, " shared, ", parameters - shared, " of one task)");
-    if (networks > 1) out += join(" in ", networks, " networks");
+    if (networks > 1) out += join(" in ", networks, " networks: ", groups);
     out += join("\nmultiply-adds a sample, forward: ", static_cast<long long>(multiply_adds),
                 "\nmemory: ", kibibytes(bytes_model), " KiB of parameters and optimizer state, ",
                 kibibytes(bytes_sample), " KiB a sample in training, slices of ", slice, "\n");
