@@ -340,6 +340,22 @@ TEST_CASE("a study whose parts don't fit each other is refused") {
   CHECK(message() == "mtlx: a report needs a study with at least one candidate, the baseline");
 }
 
+TEST_CASE("groups that runs found are counted") {
+  Study s = known();
+  const auto give = [&](std::size_t nth, const char* groups, double steps) {
+    for (study::RunRecord& run : s.runs)
+      if (run.candidate == 1 && nth-- == 0) run.groups = groups, run.grouping_steps = steps;
+  };
+  give(0, "rare", 4), give(1, "often, (so)", 10), give(2, "often, (so)", 30);
+  const std::string text = study::report_markdown(s);
+  REQUIRE(has(text, "groups that its runs found"));
+  CHECK(has(text, "| often, (so) | 2 | 20 |"));
+  CHECK(has(text, "| rare | 1 | 4 |"));
+  CHECK(text.find("often, (so)") < text.find("| rare"));
+  CHECK(has(study::report_json(s), "\"groups\": \"often, (so)\", \"grouping_steps\": 30"));
+  CHECK(!has(study::report_markdown(known()), "groups that its runs found"));
+}
+
 TEST_CASE("names stay text in every file") {
   Study s = known();
   const std::string hostile = "<script>alert(1)</script>|,\"'&\xFF\n";

@@ -84,6 +84,8 @@ study::RunRecord some_run() {
   run.losses = {1, -0.0};
   run.validation_losses = {3};
   run.train_seconds = 0.25;
+  run.groups = "a, (b); b";
+  run.grouping_steps = 12;
   run.epochs = {{1, {1, 2}, {}, {none}, {1, 0.5, 0.5, 1}, {}, {0.5, 1.5}, {none, 3}}, {2, {3}, {4}, {5}, {}, {}}};
   return run;
 }
@@ -267,7 +269,8 @@ TEST_CASE("a checksum sees every part of the data") {
 TEST_CASE("a recorder keeps each task's epochs from the network that serves it, and what gradients do to each other") {
   std::vector<study::EpochRecord> epochs;
   const TaskSet all = TaskSet::first(3), last = TaskSet::only(2);
-  inside::Recorder recorder(epochs, {{TaskSet::first(2), TaskSet::first(2)}, {all, last}}, 3);
+  const std::vector<grouping::Group> plan{{TaskSet::first(2), TaskSet::first(2)}, {all, last}};
+  inside::Recorder recorder(epochs, plan, 3);
   training::Run run;
   recorder.on_begin(run);
   training::Step step;
@@ -328,6 +331,8 @@ TEST_CASE("a run's file gives back every bit, and nothing in it is believed") {
   CHECK(found.candidate == 3);
   CHECK(found.error == run.error);
   CHECK(found.more_metrics == run.more_metrics);
+  CHECK(found.groups == "a, (b); b");
+  CHECK(found.grouping_steps == 12);
   CHECK(inside::run_bytes(found, 42) == bytes);
   study::RunRecord untouched;
   CHECK_FALSE(inside::parse_run(bytes, "file", 43, untouched));

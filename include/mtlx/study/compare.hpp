@@ -191,6 +191,10 @@ class EntryOf final : public Entry {
     const auto start = std::chrono::steady_clock::now();
     model.fit(parts.train, how);
     run.train_seconds = seconds_since(start);
+    if (model.evidence().steps > 0) {
+      run.groups = grouping::plan_text(model.plan(), M::TaskList::names);
+      run.grouping_steps = static_cast<double>(model.evidence().steps);
+    }
     const auto copy = [](const auto& numbers) { return std::vector<double>(numbers.begin(), numbers.end()); };
     if (validates) {
       const auto scores = model.evaluate(parts.validation);

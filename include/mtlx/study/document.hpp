@@ -489,6 +489,28 @@ inline constexpr const char* heat_note =
     }
     section.tables.push_back(std::move(table));
   }
+  // Groups that runs found for themselves, the most frequent first.
+  for (std::size_t c = 0; c < study.candidates.size(); ++c) {
+    std::vector<std::pair<std::string, std::pair<double, double>>> plans;  // how many runs, and their steps
+    for (const RunRecord& run : study.runs) {
+      if (run.candidate != c || run.groups.empty()) continue;
+      auto found = std::find_if(plans.begin(), plans.end(), [&](const auto& p) { return p.first == run.groups; });
+      if (found == plans.end()) found = plans.insert(found, {run.groups, {0, 0}});
+      found->second.first += 1, found->second.second += run.grouping_steps;
+    }
+    if (plans.empty()) continue;
+    std::stable_sort(plans.begin(), plans.end(),
+                     [](const auto& a, const auto& b) { return a.second.first > b.second.first; });
+    Table table{join(study.candidates[c].name, ": groups that its runs found"),
+                {"groups", "runs", "steps to find them, mean"},
+                {}};
+    for (const auto& [groups, counts] : plans)
+      table.rows.push_back({words_cell(groups), {join(counts.first)}, {grouped(counts.second / counts.first)}});
+    section.tables.push_back(std::move(table));
+    section.paragraphs = {
+        "Tasks of a group train one network; groups are parted by semicolons, and a task in brackets is predicted by "
+        "another group's network. Runs that differ in their groups say how far the data decide them."};
+  }
   return section;
 }
 

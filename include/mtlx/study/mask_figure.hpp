@@ -25,15 +25,6 @@ namespace detail {
   return all;
 }
 
-// At most `most` characters of a text.
-[[gnu::cold]] inline std::string shortened(const std::string& text, std::size_t most) {
-  const std::string valid = valid_utf8(text);
-  std::size_t at = 0, count = 0;
-  for (; at < valid.size(); ++at)
-    if ((static_cast<unsigned char>(valid[at]) & 0xC0) != 0x80 && count++ == most) break;
-  return at == valid.size() ? valid : valid.substr(0, at) + "\u2026";
-}
-
 inline constexpr const char* mask_figure_style =
     "<style>.page{fill:#ffffff}text{fill:#1b1f24;font:11px system-ui,\"DejaVu Sans\",sans-serif}.name{font-weight:600}"
     ".cell{fill:#67a9cf}.frame{fill:none;stroke:#57606a}"

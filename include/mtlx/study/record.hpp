@@ -55,6 +55,10 @@ struct RunRecord {
   /// On each cluster of the test set, where it has any, the primary metrics : (clusters, tasks); NaN where a cluster has no
   /// label of a task.
   std::vector<double> cluster_metrics{};
+  /// Where the grouping rule found its groups by training: the tasks of each, such as "left, (right); right" (in
+  /// brackets: another group's network predicts it), and the steps that finding them took. Else empty, and 0.
+  std::string groups{};
+  double grouping_steps = 0;
 
   bool failed() const { return !error.empty(); }
 };

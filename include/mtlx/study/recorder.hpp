@@ -18,8 +18,10 @@ namespace mtlx::study::detail {
 /// a pair's those of the last network that both are members of.
 class Recorder final : public training::Observer {
  public:
-  Recorder(std::vector<EpochRecord>& epochs, std::vector<grouping::Group> plan, std::size_t tasks)
-      : epochs_(epochs), plan_(std::move(plan)), means_(tasks) {}
+  /// Both outlive it. The plan may be found after this, but before the first network trains.
+  Recorder(std::vector<EpochRecord>& epochs, const std::vector<grouping::Group>& plan, std::size_t tasks)
+      : epochs_(epochs), plan_(plan), means_(tasks) {}
+  Recorder(std::vector<EpochRecord>&, std::vector<grouping::Group>&&, std::size_t) = delete;
 
   [[gnu::cold]] void on_begin(const training::Run& run) override {
     network_ = run.network;
@@ -59,7 +61,7 @@ class Recorder final : public training::Observer {
   }
 
   std::vector<EpochRecord>& epochs_;
-  std::vector<grouping::Group> plan_;
+  const std::vector<grouping::Group>& plan_;
   std::size_t network_ = 0;
   training::ConflictMeans means_;
 };

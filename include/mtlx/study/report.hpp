@@ -298,6 +298,8 @@ std::string json_list(const Items& items, const Write& item, const char* between
         const auto r = static_cast<std::size_t>(&run - study.runs.data());
         return join("{\"candidate\": ", run.candidate, ", \"split\": ", run.split, ", \"seed\": ", run.seed,
                     ", \"error\": ", run.failed() ? text(run.error) : "null",
+                    ", \"groups\": ", run.groups.empty() ? "null" : text(run.groups),
+                    ", \"grouping_steps\": ", json_number(run.grouping_steps),
                     ", \"metrics\": ", json_numbers(run.metrics),
                     ", \"more_metrics\": ", json_numbers(run.more_metrics), ", \"losses\": ", json_numbers(run.losses),
                     ", \"delta_m_percent_positive_is_better\": ", json_number(found.run_delta[r]),

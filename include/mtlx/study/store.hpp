@@ -23,7 +23,7 @@
 
 namespace mtlx::study::detail {
 
-inline constexpr std::string_view run_magic = "mtlxrun3";
+inline constexpr std::string_view run_magic = "mtlxrun4";
 
 /// The bytes of a run's file.
 [[gnu::cold, gnu::noinline]] inline std::string run_bytes(const RunRecord& run, std::uint64_t key) {
@@ -39,6 +39,8 @@ inline constexpr std::string_view run_magic = "mtlxrun3";
                               &run.validation_metrics, &run.cluster_metrics})
     list(*numbers);
   writer.real(run.train_seconds);
+  writer.text(run.groups);
+  writer.real(run.grouping_steps);
   writer.number(run.epochs.size());
   for (const EpochRecord& epoch : run.epochs) {
     writer.number(epoch.epoch);
@@ -74,6 +76,8 @@ inline constexpr std::string_view run_magic = "mtlxrun3";
                         &found.validation_metrics, &found.cluster_metrics})
     list(*numbers);
   found.train_seconds = reader.real();
+  found.groups = reader.text();
+  found.grouping_steps = reader.real();
   found.epochs.clear();
   for (std::uint64_t n = reader.count(64); n > 0; --n) {
     EpochRecord& epoch = found.epochs.emplace_back();

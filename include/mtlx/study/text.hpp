@@ -84,6 +84,15 @@ namespace mtlx::study::detail {
   return out;
 }
 
+/// At most `most` characters of a text.
+[[gnu::cold, gnu::noinline]] inline std::string shortened(std::string_view text, std::size_t most) {
+  const std::string valid = valid_utf8(text);
+  std::size_t at = 0, count = 0;
+  for (; at < valid.size(); ++at)
+    if ((static_cast<unsigned char>(valid[at]) & 0xC0) != 0x80 && count++ == most) break;
+  return at == valid.size() ? valid : valid.substr(0, at) + "\u2026";
+}
+
 /// As text of HTML, or as an attribute within double quotes.
 [[gnu::cold, gnu::noinline]] inline std::string html_text(std::string_view text) {
   std::string out;
