@@ -29,7 +29,9 @@
 #   predict_1             LeNet28 on one sample; ours gives probabilities, the peers scores (less work)
 #   odd_lenet             3 channels, batch 50;   odd_mlp, odd_mlp_pcgrad: 37 inputs, batch 50
 #   mlp_masked_9          nine tasks a step, each with its own mask over the trunk; mlp_masked_1: one task a step
-# mlp_lookahead and mlp_first_order wait for the parts that they need.
+#   mlp_lookahead         mlp_plain's losses; each step also tries every task's own gradient step on the batch, one more
+#                         pass forward a task (TAG's affinity); the tasks' gradients serve both that and the update
+#   mlp_first_order       the same to first order, from the Gram matrix
 #
 # The share of the peak counts the multiply-adds of dense layers and convolutions as two operations each: forward, and
 # backward to the weights and, but for the first layer, to the inputs; with PCGrad the shared layers backward once a

@@ -21,8 +21,9 @@ import sys
 import threading
 import time
 
-WORKLOADS = ["lenet_b64", "lenet_b256", "mlp_plain", "mlp_pcgrad", "mlp_pcgrad_libmtl", "mlp_masked_1", "mlp_masked_9",
-             "sr_cnn", "predict_1", "odd_lenet", "odd_mlp", "odd_mlp_pcgrad"]
+WORKLOADS = ["lenet_b64", "lenet_b256", "mlp_plain", "mlp_pcgrad", "mlp_pcgrad_libmtl", "mlp_lookahead",
+             "mlp_first_order", "mlp_masked_1", "mlp_masked_9", "sr_cnn", "predict_1", "odd_lenet", "odd_mlp",
+             "odd_mlp_pcgrad"]
 COMPILED_IF_QUICK = ["lenet_b64", "mlp_plain", "predict_1"]  # compiling takes longer than measuring
 QUICK_SECONDS = 240  # then every workload that is left gets the fewest rounds, and nothing is compiled
 LIBTORCH = ["adam", "fused", "last"]
@@ -136,15 +137,15 @@ def libtorch_settings(workload):
 
 
 def apart(ours, theirs):
-    """{"losses"|"gram"|"outputs": numbers}: the largest difference, against the largest number but at least 1"""
+    """{"losses"|"gram"|"affinities"|"outputs": numbers}: the largest difference, over the largest number or 1"""
     (kind, a), = ours.items()
     b = theirs.get(kind, [])
     if len(a) != len(b) or not a:
         raise Failed(f"ours has {len(a)} {kind}, the peer {len(b)}")
     if not all(map(math.isfinite, a + b)):
         return math.inf
-    # A Gram matrix has a scale of its own, and small numbers.
-    scale = max(map(abs, a)) if kind == "gram" else max(1.0, *map(abs, a))
+    # A Gram matrix has a scale of its own, and small numbers; so have affinities.
+    scale = max(map(abs, a)) if kind in ("gram", "affinities") else max(1.0, *map(abs, a))
     return max(abs(x - y) for x, y in zip(a, b)) / scale
 
 

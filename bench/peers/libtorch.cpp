@@ -126,6 +126,14 @@ struct Mlp : Net {
     }
     return each;
   }
+  // The tasks' losses with other weights of the trunk : (tasks).
+  Tensor losses_at(const std::vector<Tensor>& shared, const Tensor& x, const std::vector<Tensor>& y) const {
+    const Tensor h =
+        torch::relu(torch::linear(torch::relu(torch::linear(x, shared[0], shared[1])), shared[2], shared[3]));
+    std::vector<Tensor> each;
+    for (std::size_t t = 0; t < heads; ++t) each.push_back(loss(dense(h, 2 + t), y[t]));
+    return torch::stack(each);
+  }
   Tensor random_targets(std::int64_t samples) const override {
     return torch::randint(0, 2, {9, samples, 1}).to(torch::kFloat);
   }
@@ -226,7 +234,10 @@ class PcGrad {
       }
       for (std::size_t k = 0; k < tasks; ++k) weights[k] += c[k];
     }
-    const Tensor direction = torch::mv(all.t(), torch::from_blob(weights.data(), {static_cast<std::int64_t>(tasks)}));
+    follow(torch::mv(all.t(), torch::from_blob(weights.data(), {static_cast<std::int64_t>(tasks)})));
+  }
+  // The direction becomes the shared parameters' gradient.
+  void follow(const Tensor& direction) {
     std::int64_t at = 0;
     for (std::size_t i = 0; i < net_.shared(); ++i) {
       const Tensor& parameter = net_.parameters[i];
@@ -246,13 +257,15 @@ class Workload {
     if (name == "lenet_b64" || name == "predict_1") net_ = std::make_unique<LeNet>(64, 1);
     if (name == "lenet_b256") net_ = std::make_unique<LeNet>(256, 1);
     if (name == "odd_lenet") net_ = std::make_unique<LeNet>(50, 3);
-    if (name == "mlp_plain" || name == "mlp_pcgrad" || name.starts_with("mlp_masked"))
+    if (name == "mlp_plain" || name == "mlp_pcgrad" || name == "mlp_lookahead" || name == "mlp_first_order" ||
+        name.starts_with("mlp_masked"))
       net_ = std::make_unique<Mlp>(128, 64);
     if (name == "odd_mlp" || name == "odd_mlp_pcgrad") net_ = std::make_unique<Mlp>(50, 37);
     if (name == "sr_cnn") net_ = std::make_unique<SuperResolution>();
     if (!net_) throw std::runtime_error("no workload " + name);
     if (setting.last && net_->in.size() != 3) throw std::runtime_error("channels last is for pictures");
     pcgrad_ = name.ends_with("pcgrad");
+    affine_ = name == "mlp_lookahead" || name == "mlp_first_order";
     std::vector<std::int64_t> shape{batches * net_->batch};
     shape.insert(shape.end(), net_->in.begin(), net_->in.end());
     set(torch::randn(shape), net_->random_targets(batches * net_->batch));
@@ -298,6 +311,10 @@ class Workload {
       std::vector<Tensor> each = net_->outputs(one_);
       for (Tensor& output : each) output = torch::softmax(output, 1).flatten();
       list(text, torch::cat(each));
+    } else if (affine_) {
+      // Longer steps than those that are timed: the affinities stand out from the losses' rounding.
+      text << "{\"affinities\": ";
+      list(text, affinities(0, 0.1).first.flatten());
     } else if (pcgrad_) {
       const Tensor all = PcGrad(*net_).gradients(net_->losses(x_[0], y_[0]));
       text << "{\"gram\": ";
@@ -353,9 +370,37 @@ class Workload {
     balancer_ = std::make_unique<PcGrad>(*net_);
   }
 
+  // (affected task, acting task), by trying each task's step or to first order; and the tasks' gradients.
+  std::pair<Tensor, Tensor> affinities(std::size_t i, double rate) {
+    const std::vector<Tensor> losses = net_->losses(x_[i], y_[i]);
+    const Tensor rows = balancer_->gradients(losses);
+    const torch::NoGradGuard none;
+    const Tensor before = torch::stack(losses).unsqueeze(1);
+    if (name_ == "mlp_first_order") return {rate * torch::mm(rows, rows.t()) / before, rows};
+    std::vector<Tensor> after;
+    for (std::size_t t = 0; t < net_->heads; ++t) {
+      std::vector<Tensor> moved;
+      std::int64_t at = 0;
+      for (std::size_t p = 0; p < net_->shared(); ++p) {
+        const Tensor& parameter = net_->parameters[p];
+        const Tensor gradient = rows[static_cast<std::int64_t>(t)].narrow(0, at, parameter.numel());
+        moved.push_back(torch::add(parameter, gradient.view_as(parameter), -rate));
+        at += parameter.numel();
+      }
+      after.push_back(static_cast<Mlp&>(*net_).losses_at(moved, x_[i], y_[i]));
+    }
+    return {1 - torch::stack(after).t() / before, rows};
+  }
+
   Tensor step(std::size_t i) {
     adam_->drop_gradients();
     std::vector<Tensor> losses;
+    if (affine_) {
+      const Tensor rows = affinities(i, 1e-3).second;
+      balancer_->follow(rows.sum(0));
+      adam_->step();
+      return {};
+    }
     if (name_.starts_with("mlp_masked")) {
       const bool turns = name_.ends_with("1");
       losses = static_cast<Mlp&>(*net_).masked_losses(x_[i], y_[i], turns ? i % batches : 0,
@@ -380,7 +425,7 @@ class Workload {
   std::unique_ptr<Net> net_;
   std::unique_ptr<Adam> adam_;
   std::unique_ptr<PcGrad> balancer_;
-  bool pcgrad_ = false;
+  bool pcgrad_ = false, affine_ = false;
   std::vector<Tensor> x_;
   std::vector<std::vector<Tensor>> y_;
   Tensor one_;

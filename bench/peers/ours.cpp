@@ -4,13 +4,15 @@
 //
 //   WORKLOAD STEPS           microseconds a step, over so many steps (rounded up to whole epochs of `batches` steps)
 //   check WORKLOAD FOLDER    writes first weights and data to FOLDER, trains `check_steps` steps; JSON of the losses,
-//                            of the first step's Gram matrix (PCGrad) or of the outputs (predict_1)
+//                            of the first step's Gram matrix (PCGrad) or affinities (mlp_lookahead, mlp_first_order:
+//                            affected task by acting task), or of the outputs (predict_1)
 //   about WORKLOAD           JSON: batch, floating-point operations a step, numbers in the model
 //   peak                     FLOP/s of one core
 //
 // The argument is the number of threads (1). Training is `fit` as a user calls it, over batches that lie in memory.
 #include "../peak.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -19,11 +21,15 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <mtlx/grouping/affinity/first_order.hpp>
+#include <mtlx/grouping/affinity/lookahead.hpp>
 #include <mtlx/mtlx.hpp>
 #include <mtlx/sharing/given_masks.hpp>
 #include <mtlx/sharing/sparse.hpp>
+#include <mtlx/training/affinity.hpp>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -207,6 +213,70 @@ class Training final : public Workload {
   data::DataSet set_;
 };
 
+// Equal weights, with each task's gradient computed all the same: what looks on needs them.
+struct EqualGradients {
+  static constexpr auto kind = Kind::balancer;
+  static constexpr auto needs = balancing::Needs::gradients;
+  void weights(const balancing::Problem&, NoState&, std::span<double> weights) const {
+    std::fill(weights.begin(), weights.end(), 1.0);
+  }
+};
+
+// The MLP with a measure of affinity that looks on in every step, at plain gradient steps on the step's own batch.
+template <class Measure>
+class Affinity final : public Workload {
+  using Model = MultiTask<Input<64>, Nine, sharing::Hard<Mlp>, EqualGradients>;
+  static constexpr std::size_t batch = 128;
+
+ public:
+  explicit Affinity(int threads)
+      : threads_(threads),
+        model_({.backend = {.threads = threads}}),
+        set_(generated({64}, batches * batch, Nine{}).set) {}
+
+  double microseconds(std::size_t steps) override {
+    const std::size_t epochs = (steps + batches - 1) / batches;
+    grouping::Watching watch(Measure{.every = 1}, grouping::Evaluation::same_batch, grouping::StepKind::gradient);
+    training::AffinityProbe<float> probe(watch);
+    const auto start = std::chrono::steady_clock::now();
+    model_.fit(set_, {.epochs = epochs, .batch_size = batch, .shuffle = false, .probes = {&probe}});
+    const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
+    return time.count() / static_cast<double>(epochs * batches);
+  }
+
+  std::string check(const std::string& folder) override {
+    // Longer steps than those that are timed: the affinities stand out from the losses' rounding.
+    Model model({.optimizer = {.learning_rate = 0.1}, .backend = {.threads = threads_}});
+    const Samples s = generated({64}, batch, Nine{});
+    model.save_weights(folder + "/weights.safetensors");
+    write(folder + "/inputs.f32", s.x);
+    write(folder + "/targets.f32", {});
+    for (const std::vector<float>& task : s.y) write(folder + "/targets.f32", task, std::ios::app);
+    grouping::Watching watch(Measure{.every = 1}, grouping::Evaluation::same_batch, grouping::StepKind::gradient);
+    training::AffinityProbe<float> probe(watch);
+    model.fit(s.set, {.batch_size = batch, .shuffle = false, .probes = {&probe}});
+    return list("affinities", watch.seen().values);
+  }
+
+  // A step with gradients of each task; the lookahead goes forward once more for each.
+  About about() const override {
+    const training::Summary summary = model_.summary();
+    double shared = 0;
+    for (const auto& layer : summary.layers)
+      if (layer.owner == "all") shared += layer.multiply_adds;
+    const double first = summary.layers.front().multiply_adds, own = summary.multiply_adds - shared;
+    const auto tasks = static_cast<double>(Nine::count);
+    const double ahead = std::is_same_v<Measure, grouping::Lookahead> ? tasks * (shared + own) : 0;
+    const double products = shared + tasks * (2 * shared - first) + 3 * own + ahead;
+    return {batch, model_.parameter_count(), 2 * products * static_cast<double>(batch)};
+  }
+
+ private:
+  int threads_;
+  Model model_;
+  data::DataSet set_;
+};
+
 // LeNet28 on one sample, through `predict`: the answers are probabilities.
 class Prediction final : public Workload {
   using Model = MultiTask<Input<1, 28, 28>, Pair, sharing::Hard<LeNet>>;
@@ -261,6 +331,8 @@ std::unique_ptr<Workload> make(const std::string& name, int threads) {
     return std::make_unique<Training<Input<64>, Nine, 128, 0, sharing::Hard<Mlp>, balancing::PcGrad>>(threads);
   if (is("odd_mlp_pcgrad"))
     return std::make_unique<Training<Input<37>, Nine, 50, 0, sharing::Hard<Mlp>, balancing::PcGrad>>(threads);
+  if (is("mlp_lookahead")) return std::make_unique<Affinity<grouping::Lookahead>>(threads);
+  if (is("mlp_first_order")) return std::make_unique<Affinity<grouping::FirstOrder>>(threads);
   if (is("mlp_masked_1")) return std::make_unique<Training<Input<64>, Nine, 128, 128, Masked>>(threads);
   if (is("mlp_masked_9")) return std::make_unique<Training<Input<64>, Nine, 128, 0, Masked>>(threads);
   if (is("sr_cnn"))

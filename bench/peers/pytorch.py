@@ -5,8 +5,8 @@ The workloads of ours.cpp in PyTorch, by the same protocol: lines on standard in
 
   WORKLOAD:SETTING STEPS         microseconds a step
   check WORKLOAD:SETTING FOLDER  the losses of the steps that ours.cpp took with FOLDER's weights and data, the
-                                 first step's Gram matrix, or the outputs, as JSON; writes FOLDER/weights.f32 in
-                                 LibTorch's order
+                                 first step's Gram matrix or affinities, or the outputs, as JSON; writes
+                                 FOLDER/weights.f32 in LibTorch's order
   settings WORKLOAD              JSON: {group: [setting, ...]}; within a group the fastest counts
 
 A setting is a list of words with dots between them: foreach or fused (Adam), last (channels last), heads (the nine
@@ -101,6 +101,20 @@ class Mlp(nn.Module):
             return functional.binary_cross_entropy_with_logits(self(x), y, reduction="none").mean(0)
         return [functional.binary_cross_entropy_with_logits(output, target) for output, target in zip(self(x), y)]
 
+    # The losses with other weights of the trunk; with one layer for all heads, of many at once : (sets, ...).
+    def losses_at(self, parameters, x, y):
+        hidden = x
+        if self.fused:
+            hidden = x.expand(len(parameters[0]), *x.shape)
+            for weight, bias in zip(parameters[::2], parameters[1::2]):
+                hidden = functional.relu(torch.baddbmm(bias.unsqueeze(1), hidden, weight.transpose(1, 2)))
+            return functional.binary_cross_entropy_with_logits(self.head(hidden), y.expand(len(hidden), *y.shape),
+                                                               reduction="none").mean(1)
+        for weight, bias in zip(parameters[::2], parameters[1::2]):
+            hidden = functional.relu(functional.linear(hidden, weight, bias))
+        return torch.stack([functional.binary_cross_entropy_with_logits(head(hidden), target)
+                            for head, target in zip(self.head, y)])
+
     def total(self, x, y):
         if self.fused:  # the mean over samples and tasks, times the tasks, is the sum of the tasks' means
             return TASKS * functional.binary_cross_entropy_with_logits(self(x), y)
@@ -146,6 +160,8 @@ WORKLOADS = {
     "mlp_plain": (lambda fused: Mlp(64, fused), 128, "plain"),
     "mlp_pcgrad": (lambda fused: Mlp(64, fused), 128, "gram"),
     "mlp_pcgrad_libmtl": (lambda fused: Mlp(64, fused), 128, "projections"),
+    "mlp_lookahead": (lambda fused: Mlp(64, fused), 128, "lookahead"),
+    "mlp_first_order": (lambda fused: Mlp(64, fused), 128, "first order"),
     "mlp_masked_1": (lambda fused: Mlp(64, fused), 128, "turns"),
     "mlp_masked_9": (lambda fused: Mlp(64, fused), 128, "masked"),
     "odd_mlp": (lambda fused: Mlp(37, fused), 50, "plain"),
@@ -160,7 +176,7 @@ def settings(name):
         return {"pytorch": ["eager", "last"], "pytorch_compiled": ["compiled"], "pytorch_frozen": ["frozen"]}
     if WORKLOADS[name][2] in ("projections", "turns", "masked"):
         return {"pytorch": ["foreach", "fused"]}
-    if WORKLOADS[name][2] == "gram":
+    if WORKLOADS[name][2] in ("gram", "lookahead", "first order"):
         return {"pytorch": ["foreach", "fused"], "pytorch_fused_head_batched": ["heads.batched.fused"]}
     if "mlp" in name:
         return {"pytorch": ["foreach", "fused"], "pytorch_fused_head": ["heads.foreach", "heads.fused"],
@@ -197,7 +213,8 @@ class Workload:
         samples = BATCHES * self.batch
         self.data(torch.randn(samples, *self.model.shape), self.model.random_targets(samples))
         self.step = {"plain": self.plain, "gram": self.batched if "batched" in self.words else self.gram,
-                     "projections": self.projections, "turns": self.turns, "masked": self.masked,
+                     "lookahead": self.affine, "first order": self.affine, "projections": self.projections,
+                     "turns": self.turns, "masked": self.masked,
                      "predict": None}[self.kind]
         self.predictor = self.model
         if self.kind == "predict" and compiled:
@@ -246,8 +263,8 @@ class Workload:
         return self.masked(x, y, [self.turn])
 
     # PCGrad with Gram matrix: one task's gradient after another, the projections on their inner products alone.
-    def rows(self, x, y):
-        losses, rows = self.model.losses(x, y), []
+    def rows(self, x, y, losses=None):
+        losses, rows = self.model.losses(x, y) if losses is None else losses, []
         for t, loss in enumerate(losses):
             own = self.parameters[len(self.shared) + 2 * t:len(self.shared) + 2 * t + 2]
             found = torch.autograd.grad(loss, self.shared + own, retain_graph=t + 1 < len(losses))
@@ -260,8 +277,8 @@ class Workload:
         self.update(self.combine(self.rows(x, y)))
 
     # All tasks' gradients by one backward pass over a batch of them.
-    def batched_rows(self, x, y):
-        losses = self.model.losses(x, y)
+    def batched_rows(self, x, y, losses=None):
+        losses = self.model.losses(x, y) if losses is None else losses
         found = torch.autograd.grad(losses, self.parameters, torch.eye(TASKS), is_grads_batched=True)
         for parameter, gradient in zip(self.parameters[-2:], found[-2:]):
             parameter.grad = gradient.sum(0)
@@ -284,6 +301,35 @@ class Workload:
                     c[j] -= inner / gram[j][j]
             weights = list(map(operator.add, weights, c))
         return torch.tensor(weights) @ rows
+
+    # A step with affinities: the tasks' gradients serve both them and the update.
+    def affine(self, x, y):
+        _, rows = self.affinities(x, y)
+        self.update(rows.sum(0))
+
+    def affinities(self, x, y, rate=1e-3):
+        """(affected task, acting task), by trying each task's step or to first order; and the tasks' gradients"""
+        losses = self.model.losses(x, y)
+        before = losses.detach() if self.model.fused else torch.stack([loss.detach() for loss in losses])
+        rows = (self.batched_rows if "batched" in self.words else self.rows)(x, y, losses)
+        if self.kind == "first order":
+            return rate * (rows @ rows.T) / before.unsqueeze(1), rows
+        with torch.no_grad():
+            if "batched" in self.words:
+                found, at = [], 0
+                for parameter in self.shared:
+                    gradients = rows[:, at:at + parameter.numel()].view(TASKS, *parameter.shape)
+                    found.append(torch.add(parameter, gradients, alpha=-rate))
+                    at += parameter.numel()
+                after = self.model.losses_at(found, x, y)
+            else:
+                sizes = [parameter.numel() for parameter in self.shared]
+                after = []
+                for row in rows:
+                    gradients = [part.view_as(parameter) for part, parameter in zip(row.split(sizes), self.shared)]
+                    after.append(self.model.losses_at(torch._foreach_add(self.shared, gradients, alpha=-rate), x, y))
+                after = torch.stack(after)
+            return 1 - after.T / before.unsqueeze(1), rows
 
     # PCGrad as LibMTL goes about it: a flat gradient a task, and projections of the flat gradients themselves.
     def flat_rows(self, x, y):
@@ -369,6 +415,9 @@ def check(what, folder):
             losses.append(workload.step(workload.x[i], workload.y[i]).item())
         return {"losses": losses}
     first = workload.x[0], workload.y[0]
+    if workload.kind in ("lookahead", "first order"):
+        # Longer steps than those that are timed: the affinities stand out from the losses' rounding.
+        return {"affinities": workload.affinities(*first, rate=0.1)[0].flatten().tolist()}
     if workload.kind == "projections":
         rows = workload.flat_rows(*first)
         # Both ways to the same direction, tasks in the same order.

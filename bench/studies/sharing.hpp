@@ -11,7 +11,6 @@
 #include <functional>
 #include <limits>
 #include <map>
-#include <mtlx/core/file.hpp>
 #include <mtlx/mtlx.hpp>
 #include <mtlx/sharing/di_sparse.hpp>
 #include <mtlx/sharing/dynamic_sparse.hpp>
@@ -26,8 +25,9 @@
 #include <mutex>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include "resumable.hpp"
 
 namespace sharing_study {
 
@@ -62,27 +62,9 @@ class Study {
  public:
   // `settings` says how much is trained: runs of other settings are refused, not gone on with.
   Study(const std::string& folder, std::vector<std::string> tasks, const std::string& settings)
-      : file_(folder + "/runs.csv"), tasks_(std::move(tasks)) {
-    make_folder(folder);
-    const std::string kept = folder + "/settings.txt";
-    if (!file_exists(kept))
-      write_file(kept, settings + "\n");
-    else if (const std::string older = read_file(kept); older != settings + "\n")
-      fail(folder, " has runs of other settings than ", settings, " (see ", kept, "): give another --folder");
-    std::string header = "strategy,seed,parameters,alive,find_passes,train_passes,find_seconds,train_seconds";
-    for (const std::string& task : tasks_) header += join(",score ", task, ",density ", task);
-    header += "\n";
-    std::string text = file_exists(file_) ? read_file(file_) : std::string();
-    const bool cut = !text.empty() && text.back() != '\n';
-    text.resize(text.rfind('\n') + 1);
-    if (text.empty())
-      write_file(file_, header);
-    else if (cut)
-      write_file(file_, text);
-    if (!text.empty() && !text.starts_with(header)) fail(file_, " has runs of other tasks: give another --folder");
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);)
-      if (const Run run = parsed(line); !run.strategy.empty()) runs_.push_back(run);
+      : tasks_(std::move(tasks)), lines_((resumable::open_folder(folder, settings), folder + "/runs.csv"), header()) {
+    for (const auto& cells : lines_.found())
+      if (const Run run = parsed(cells); !run.strategy.empty()) runs_.push_back(run);
   }
 
   bool has(const std::string& strategy, std::uint64_t seed) const {
@@ -98,8 +80,7 @@ class Study {
     out << run.strategy << "," << run.seed << "," << run.parameters << "," << run.alive << "," << run.find_passes << ","
         << run.train_passes << "," << run.find_seconds << "," << run.train_seconds;
     for (std::size_t t = 0; t < tasks_.size(); ++t) out << "," << run.scores[t] << "," << run.densities[t];
-    out << "\n";
-    append_file(file_, out.str());
+    lines_.add(out.str());
     std::fprintf(stderr, "%s, seed %llu:", run.strategy.c_str(), static_cast<unsigned long long>(run.seed));
     for (const double score : run.scores) std::fprintf(stderr, " %.2f", score);
     std::fprintf(stderr, "  (%.0f s)\n", run.find_seconds + run.train_seconds);
@@ -152,10 +133,12 @@ class Study {
   }
 
  private:
-  Run parsed(const std::string& line) const {
-    std::vector<std::string> cells;
-    std::istringstream in(line);
-    for (std::string cell; std::getline(in, cell, ',');) cells.push_back(cell);
+  std::string header() const {
+    std::string header = "strategy,seed,parameters,alive,find_passes,train_passes,find_seconds,train_seconds";
+    for (const std::string& task : tasks_) header += join(",score ", task, ",density ", task);
+    return header;
+  }
+  Run parsed(const std::vector<std::string>& cells) const {
     if (cells.size() != 8 + 2 * tasks_.size() || cells[1] == "seed") return {};
     Run run;
     run.strategy = cells[0];
@@ -214,8 +197,8 @@ class Study {
     return a == b || apart.empty() ? "" : interval(apart);
   }
 
-  std::string file_;
   std::vector<std::string> tasks_;
+  resumable::Lines lines_;
   std::vector<Run> runs_;
   mutable std::mutex mutex_;
 };
@@ -270,30 +253,6 @@ Run train(const std::string& name, typename Model::Options options, const typena
     if (masks_found != nullptr) *masks_found = masks;
   }
   return run;
-}
-
-// Jobs on so many threads, in order.
-inline void run_all(std::vector<std::function<void()>> jobs, std::size_t threads) {
-  std::mutex mutex;
-  std::size_t next = 0;
-  std::vector<std::thread> crew;
-  for (std::size_t i = 0; i < threads; ++i)
-    crew.emplace_back([&] {
-      for (;;) {
-        std::size_t job;
-        {
-          const std::lock_guard lock(mutex);
-          if (next == jobs.size()) return;
-          job = next++;
-        }
-        try {
-          jobs[job]();
-        } catch (const std::exception& error) {
-          std::fprintf(stderr, "%s\n", error.what());
-        }
-      }
-    });
-  for (auto& thread : crew) thread.join();
 }
 
 // How much is trained.
@@ -493,7 +452,7 @@ void compare(const Problem& problem, const Settings& s) {
   for (const std::string& name : s.only)
     if (std::find(order.begin(), order.end(), name) == order.end())
       fail("--only: no strategy is called \"", name, "\"");
-  run_all(std::move(jobs), s.jobs);
+  resumable::run_all(std::move(jobs), s.jobs);
   std::printf("%s", study.table(order, "dynamic", "iterative magnitude at density").c_str());
 }
 
