@@ -102,6 +102,9 @@ check "balancing vectors" "$python" scripts/oracle/balancing_vectors.py --check 
 check "trace norms" stored trace_norm.py tests/sharing/trace_norm_oracle.inc
 check "mixtures of experts" stored sharing_experts.py tests/sharing/experts_oracle.inc
 check "feature fusing" stored sharing_fusion.py tests/sharing/fusion_oracle.inc
+check "clustering" stored clustering.py tests/grouping/clustering_oracle.inc
+check "grouping statistics" stored grouping_statistics.py tests/grouping/statistics_oracle.inc
+check "super-resolution" stored super_resolution.py tests/nn/super_resolution_oracle.inc
 check "n-grams" stored ngrams.py tests/data/ngram_oracle.inc
 check "approximations" "$python" scripts/oracle/approximations.py include/mtlx/core/scalar.hpp
 check "exp, log and tanh" "$python" scripts/oracle/pack_math.py include/mtlx/backend/pack_math.hpp
@@ -122,6 +125,21 @@ if "$python" -c 'import seqeval' 2>/dev/null; then
   check "spans" stored spans.py tests/nn/span_oracle.inc
 else
   echo "==== spans: not checked, seqeval is not there"
+fi
+if "$python" -c 'import fontTools' 2>/dev/null; then
+  check "fonts" stored fonts.py tests/data/glyph_fonts.inc
+else
+  echo "==== fonts: not checked, fonttools is not there"
+fi
+if "$python" -c 'import cv2' 2>/dev/null; then
+  check "images" "$python" scripts/oracle/images.py --check tests/data/image_oracle.inc
+else
+  echo "==== images: not checked, OpenCV is not there"
+fi
+if "$python" -c 'import piq' 2>/dev/null; then
+  check "picture quality" stored image_quality.py tests/nn/image_quality_oracle.inc
+else
+  echo "==== picture quality: not checked, piq is not there"
 fi
 if command -v Rscript >/dev/null; then
   check "statistics" statistics

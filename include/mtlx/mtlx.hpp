@@ -2,7 +2,9 @@
 // Everything but what costs those who don't use it: the readers of tables, text, arrays and mapped files
 // (data/{csv,arff,table,conllu,corpus,npy,mapped,ngram,word_parts}.hpp), xtensor's overloads (data/xtensor.hpp), balancers on Eigen's
 // matrices (balancing/combine.hpp), sharing strategies that are rarer, mask rules and what is made of masks (sharing/...,
-// training/subnet.hpp), the observer of conflicts (training/conflicts.hpp), studies
+// training/subnet.hpp), grouping rules but Together and what they are made of (grouping/...), the observer of conflicts
+// (training/conflicts.hpp), pictures and fonts (data/{image,image_file,resize,degradation,glyphs}.hpp, nn/{image_quality,
+// super_resolution}.hpp), studies
 // (study/{compare,statistics,delta_m,report}.hpp) and the law suites (testing/).
 #pragma once
 

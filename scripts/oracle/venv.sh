@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # usage: scripts/oracle/venv.sh
 #
-# Makes sure that there is a Python with NumPy, PyTorch, scikit-learn, mpmath, safetensors, TensorBoard and seqeval, in a virtual
-# environment outside the tree, and prints the path of its interpreter (the rest goes to standard error). Only the first call takes
-# long: PyTorch is large. Where pip can't have them, Debian's packages serve (without the last three). Knobs, by environment:
+# Makes sure that there is a Python with NumPy, PyTorch, scikit-learn, mpmath, safetensors, TensorBoard, seqeval, fonttools,
+# OpenCV and piq, in a virtual environment outside the tree, and prints the path of its interpreter (the rest goes to standard error). Only the first call takes
+# long: PyTorch is large. Where pip can't have them, Debian's packages serve (without the last six). Knobs, by environment:
 #   MTLX_VENV     the virtual environment                   ($XDG_CACHE_HOME/mtlx-venv, else ~/.cache/mtlx-venv)
 #   PYTHON        the interpreter that makes it             (python3)
 #   MTLX_PIP=0    do not ask pip, use Debian's package
@@ -21,7 +21,7 @@ found() {
   echo "$folder/bin/python" >&3
 }
 
-if works && { [ "${MTLX_PIP:-1}" = 0 ] || "$folder/bin/python" -c 'import safetensors, tensorboard, seqeval' 2>/dev/null; }; then
+if works && { [ "${MTLX_PIP:-1}" = 0 ] || "$folder/bin/python" -c 'import safetensors, tensorboard, seqeval, fontTools, cv2, piq' 2>/dev/null; }; then
   found
   exit 0
 fi
@@ -73,8 +73,13 @@ with_pip() {
   "$folder/bin/python" -m pip install --quiet --no-cache-dir "${packages[@]}" && works && few
 }
 
-# Small and built from source: what needs it is left out without it.
-few() { "$folder/bin/python" -m pip install --quiet --no-cache-dir seqeval 2>/dev/null || echo "python: no seqeval"; }
+# Small, or built from source: what needs one is left out without it.
+few() {
+  local package
+  for package in seqeval fonttools opencv-python-headless piq; do
+    "$folder/bin/python" -m pip install --quiet --no-cache-dir "$package" 2>/dev/null || echo "python: no $package"
+  done
+}
 
 with_debian() {
   apt python3-torch python3-numpy python3-sklearn python3-mpmath python3-venv || return 1
