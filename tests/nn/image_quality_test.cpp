@@ -114,7 +114,7 @@ TEST_CASE("equal pictures are the best there is, noise by hand, and each metric 
     CHECK(psnr(image, image) == psnr_limit);
     near("ssim", ssim(image, image), 1);
     near("ms_ssim", ms_ssim(image, image), 1);
-    CHECK(gmsd(image, image) == 0);
+    near("gmsd", gmsd(image, image), 0);
     near("mdsi", mdsi(image, image), 0, 1e-3);  // a fourth root of rounding
     near("haarpsi", haarpsi(image, image), 1);
     near("dss", dss(image, image), 1);
