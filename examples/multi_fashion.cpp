@@ -9,12 +9,12 @@
 #ifdef MTLX_USE_CUDA
 #include <mtlx/cuda.hpp>
 #endif
-
 using namespace mtlx;
 
-// The LeNet of the Multi-Fashion papers for 36 x 36 pictures.
-using Trunk = nn::Sequential<nn::Conv2d<10, 9>, nn::MaxPool2d<2>, nn::Relu, nn::Conv2d<20, 5>, nn::MaxPool2d<2>,
-                             nn::Relu, nn::Dense<50>, nn::Relu>;
+// The LeNet of the Multi-Fashion papers for 36 x 36 pictures, with PyTorch's first weights: from He's it was worse.
+using Trunk = nn::Sequential<nn::Conv2d<10, 9, 1, 0, nn::pytorch_uniform>, nn::MaxPool2d<2>, nn::Relu,
+                             nn::Conv2d<20, 5, 1, 0, nn::pytorch_uniform>, nn::MaxPool2d<2>, nn::Relu,
+                             nn::Dense<50, nn::pytorch_uniform>, nn::Relu>;
 using Pair = Tasks<Classification<"left", 10>, Classification<"right", 10>>;
 template <class Sharing, class Backend>
 using Model = MultiTask<Input<1, 36, 36>, Pair, Sharing, optim::Adam, Backend>;
