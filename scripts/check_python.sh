@@ -43,6 +43,18 @@ check() {
   fi
 }
 
+# check_with MODULE NAME COMMAND...: where Python has the module. Debian has no package of them: without pip they are left out,
+# and said so.
+check_with() {
+  local module=$1
+  shift
+  if "$python" -c "import $module" 2>/dev/null; then
+    check "$@"
+  else
+    echo "==== $1: not checked, the Python package $module is not there"
+  fi
+}
+
 # What is compared lies with the test that reads it, so the first steps of training come from the test's own model.
 lenet() {
   local side=$1 csv=tests/training/oracle_lenet$1.csv mode=--check
@@ -109,38 +121,12 @@ check "n-grams" stored ngrams.py tests/data/ngram_oracle.inc
 check "approximations" "$python" scripts/oracle/approximations.py include/mtlx/core/scalar.hpp
 check "exp, log and tanh" "$python" scripts/oracle/pack_math.py include/mtlx/backend/pack_math.hpp
 check "npy" npy
-# Debian has no package of it: without pip this one is left out, and said so.
-if "$python" -c 'import safetensors' 2>/dev/null; then
-  check "safetensors" safetensors
-else
-  echo "==== safetensors: not checked, its Python package is not there"
-fi
-
-if "$python" -c 'import tensorboard' 2>/dev/null; then
-  check "event files" stored event_file.py tests/study/event_oracle.inc
-else
-  echo "==== event files: not checked, TensorBoard is not there"
-fi
-if "$python" -c 'import seqeval' 2>/dev/null; then
-  check "spans" stored spans.py tests/nn/span_oracle.inc
-else
-  echo "==== spans: not checked, seqeval is not there"
-fi
-if "$python" -c 'import fontTools' 2>/dev/null; then
-  check "fonts" stored fonts.py tests/data/glyph_fonts.inc
-else
-  echo "==== fonts: not checked, fonttools is not there"
-fi
-if "$python" -c 'import cv2' 2>/dev/null; then
-  check "images" "$python" scripts/oracle/images.py --check tests/data/image_oracle.inc
-else
-  echo "==== images: not checked, OpenCV is not there"
-fi
-if "$python" -c 'import piq' 2>/dev/null; then
-  check "picture quality" stored image_quality.py tests/nn/image_quality_oracle.inc
-else
-  echo "==== picture quality: not checked, piq is not there"
-fi
+check_with safetensors "safetensors" safetensors
+check_with tensorboard "event files" stored event_file.py tests/study/event_oracle.inc
+check_with seqeval "spans" stored spans.py tests/nn/span_oracle.inc
+check_with fontTools "fonts" stored fonts.py tests/data/glyph_fonts.inc
+check_with cv2 "images" "$python" scripts/oracle/images.py --check tests/data/image_oracle.inc
+check_with piq "picture quality" stored image_quality.py tests/nn/image_quality_oracle.inc
 if command -v Rscript >/dev/null; then
   check "statistics" statistics
 else

@@ -311,9 +311,7 @@ struct Rollouts {
       for (std::size_t state = 0; state < shares.size(); ++state) {
         std::array<std::vector<double>, sets> losses;
         for (std::size_t bits = 1; bits < sets; ++bits) {
-          TaskSet set;
-          for (std::size_t t = 0; t < n; ++t)
-            if ((bits >> t & 1) != 0) set = set.with(t);
+          const TaskSet set = TaskSet::of_bits(bits);
           losses[bits] =
               workshop.train({.members = set, .run = 1, .steps = steps, .from = &joint.states[state]}).losses;
         }

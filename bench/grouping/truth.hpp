@@ -34,13 +34,6 @@ using namespace mtlx;
 inline constexpr std::size_t five = 5, all_groups = 32;  // by the bits of a group, 0 unused
 inline constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
-inline TaskSet set_of(std::size_t bits) {
-  TaskSet set;
-  for (std::size_t t = 0; t < five; ++t)
-    if ((bits >> t & 1) != 0) set = set.with(t);
-  return set;
-}
-
 /// Of one seed: (group, task), higher is better.
 struct Scores {
   std::array<std::array<double, five>, all_groups> validation{}, test{};
@@ -104,7 +97,7 @@ GroupScores scores_by(const Score& score) {
   GroupScores scores{};
   for (std::size_t group = 1; group < all_groups; ++group)
     for (std::size_t t = 0; t < five; ++t)
-      if ((group >> t & 1) != 0) scores[group][t] = score(t, set_of(group));
+      if ((group >> t & 1) != 0) scores[group][t] = score(t, TaskSet::of_bits(group));
   return scores;
 }
 inline GroupScores by_mean(const std::vector<double>& table) {
@@ -161,7 +154,7 @@ inline double by_task(const GroupScores& scores, const GroupScores& truth) {
 inline double by_group(const GroupScores& scores, const GroupScores& truth) {
   std::vector<double> x, y;
   for (std::size_t group = 1; group < all_groups; ++group) {
-    const auto members = static_cast<double>(set_of(group).count());
+    const auto members = static_cast<double>(TaskSet::of_bits(group).count());
     if (members < 2) continue;
     double a = 0, b = 0;
     for (std::size_t t = 0; t < five; ++t) a += scores[group][t] / members, b += truth[group][t] / members;

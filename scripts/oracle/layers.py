@@ -78,16 +78,20 @@ def run(shape, module):
     return [t.detach().flatten().tolist() for t in (y, sample.grad, torch.cat(gradients))]
 
 
+def print_values(name, parts):
+    """A constant of C++ with these lists of numbers."""
+    print(f"inline constexpr Values<{', '.join(str(len(part)) for part in parts)}> {name}{{")
+    for part in parts:
+        rows = [", ".join(f"{v:.17g}" if v != 0 else "0.0" for v in part[i : i + 4]) for i in range(0, len(part), 4)]
+        print("    {" + ",\n     ".join(rows) + "},")
+    print("};")
+
+
 def main():
     print("// SPDX-License-Identifier: MIT")
     print(f"// Written by scripts/oracle/layers.py with PyTorch {torch.__version__}: y, dx and dp of one sample.")
     for name, case in CASES.items():
-        parts = run(*case)
-        print(f"inline constexpr Values<{', '.join(str(len(part)) for part in parts)}> {name}{{")
-        for part in parts:
-            rows = [", ".join(f"{v:.17g}" if v != 0 else "0.0" for v in part[i : i + 4]) for i in range(0, len(part), 4)]
-            print("    {" + ",\n     ".join(rows) + "},")
-        print("};")
+        print_values(name, run(*case))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ file has the numbers of parameters of the networks in full size.
 """
 
 import torch
-from layers import dy, numbers, parameter, x
+from layers import dy, numbers, parameter, print_values, x
 from torch import nn
 
 
@@ -104,12 +104,7 @@ def main():
     print(f"inline constexpr std::size_t parameters[] = {{{', '.join(counts[:8])},")
     print(f"                                             {', '.join(counts[8:])}}};")
     for name, case in CASES.items():
-        parts = run(*case)
-        print(f"inline constexpr Values<{', '.join(str(len(part)) for part in parts)}> {name}{{")
-        for part in parts:
-            rows = [", ".join(f"{v:.17g}" if v != 0 else "0.0" for v in part[i : i + 4]) for i in range(0, len(part), 4)]
-            print("    {" + ",\n     ".join(rows) + "},")
-        print("};")
+        print_values(name, run(*case))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,12 @@ TEST_CASE("sets are made of single tasks") {
   CHECK(set != TaskSet::only(3));
 }
 
+TEST_CASE("bits and back") {
+  CHECK(TaskSet::of_bits(0).empty());
+  CHECK(TaskSet::of_bits(0b1010) == TaskSet::only(1).with(3));
+  CHECK(TaskSet::of_bits(TaskSet::only(63).with(0).bits()) == TaskSet::only(0).with(63));
+}
+
 TEST_CASE("meeting, cutting and joining") {
   const TaskSet a = TaskSet::first(4), b = TaskSet::only(3).with(10), c = TaskSet::only(10);
   CHECK(a.meets(b));

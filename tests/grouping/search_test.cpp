@@ -65,9 +65,7 @@ template <class Score>
 Groups all_groups(std::size_t tasks, bool maximise, const Score& score) {
   Groups all{tasks, maximise};
   for (std::uint64_t bits = 1; bits < std::uint64_t{1} << tasks; ++bits) {
-    TaskSet group;
-    for (std::size_t i = 0; i < tasks; ++i)
-      if ((bits >> i & 1) != 0) group = group.with(i);
+    const TaskSet group = TaskSet::of_bits(bits);
     std::vector<double> scores(tasks);
     for (std::size_t i = 0; i < tasks; ++i)
       if (group.has(i)) scores[i] = score(i, group);
@@ -201,12 +199,7 @@ void check_case(std::size_t tasks, std::size_t most, std::uint64_t seed) {
 
   // With costs by size and chance, a list, and a budget.
   const auto cost = [&](TaskSet group) { return group.count() / 2 + (group.bits() * 2654435761 >> 7) % 3; };
-  for (std::size_t g = 0; g < all.members.size(); ++g) {
-    TaskSet group;
-    for (std::size_t i = 0; i < tasks; ++i)
-      if ((all.members[g] >> i & 1) != 0) group = group.with(i);
-    all.costs[g] = cost(group);
-  }
+  for (std::size_t g = 0; g < all.members.size(); ++g) all.costs[g] = cost(TaskSet::of_bits(all.members[g]));
   auto list = grouping::candidates(grouping::PairScore(numbers, tasks, options), tasks, cost);
   options.budget = 1 + seed % 4;
   const Brute limited(all, most, options.budget);

@@ -20,6 +20,12 @@ class TaskSet {
     set.bits_ = count >= capacity ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
     return set;
   }
+  /// The tasks whose bits are set: the inverse of `bits`.
+  static constexpr TaskSet of_bits(std::uint64_t bits) {
+    TaskSet set;
+    set.bits_ = bits;
+    return set;
+  }
   /// The set of one task.
   static constexpr TaskSet only(std::size_t task) { return TaskSet{}.with(task); }
 

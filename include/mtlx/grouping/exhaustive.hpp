@@ -5,7 +5,6 @@
 // section 5.1, compare with.
 #pragma once
 
-#include <mtlx/core/options.hpp>
 #include <mtlx/grouping/detail/trials.hpp>
 #include <mtlx/grouping/search.hpp>
 
@@ -24,11 +23,7 @@ struct Exhaustive {
   /// Share of the training samples that judges where there are no validation data; 0: none, and those must be given.
   double held_out = 0.1;
 
-  [[gnu::cold]] void validate() const {
-    check_option("Exhaustive: groups", static_cast<double>(groups), {.least = 1});
-    check_option("Exhaustive: runs", static_cast<double>(runs), {.least = 1});
-    check_option("Exhaustive: held_out", held_out, {.most = 1, .most_too = false});
-  }
+  [[gnu::cold]] void validate() const { detail::check_search_options("Exhaustive", groups, runs, held_out); }
 
   [[gnu::cold]] Plan find(Workshop& workshop) const {
     const std::size_t tasks = workshop.tasks();
@@ -39,9 +34,7 @@ struct Exhaustive {
     // gains[group.bits() * tasks + task]
     std::vector<double> gains((std::size_t{1} << tasks) * tasks);
     for (std::size_t bits = 1; bits < std::size_t{1} << tasks; ++bits) {
-      TaskSet group;
-      for (std::size_t t = 0; t < tasks; ++t)
-        if ((bits >> t & 1) != 0) group = group.with(t);
+      const TaskSet group = TaskSet::of_bits(bits);
       trials.train(group);
       for (std::size_t t = 0; t < tasks; ++t)
         if (group.has(t)) gains[bits * tasks + t] = trials.gain(t, group);

@@ -144,13 +144,11 @@ struct GradientSurrogate {
 
   /// Throws `Error` if an option is out of range.
   [[gnu::cold]] void validate() const {
-    check_option("GradientSurrogate::groups", static_cast<double>(groups), {.least = 1});
-    check_option("GradientSurrogate::runs", static_cast<double>(runs), {.least = 1});
-    check_option("GradientSurrogate::dimensions", static_cast<double>(dimensions), {.least = 1});
-    check_option("GradientSurrogate::held_out", held_out, {.most = 1, .most_too = false});
-    if (damping.empty()) fail("GradientSurrogate::damping needs at least one number");
+    detail::check_search_options("GradientSurrogate", groups, runs, held_out);
+    check_option("GradientSurrogate: dimensions", static_cast<double>(dimensions), {.least = 1});
+    if (damping.empty()) fail("GradientSurrogate: damping needs at least one number");
     for (const double d : damping)
-      if (!(is_finite(d) && d > 0)) fail("GradientSurrogate::damping must be above 0, and is ", d);
+      if (!(is_finite(d) && d > 0)) fail("GradientSurrogate: damping must be above 0, and is ", d);
   }
 
   /// Throws `Error` where a task has no samples, a number is not finite, or a loss is below 0 (or 0 where it judges: gains
@@ -159,7 +157,7 @@ struct GradientSurrogate {
     validate();
     const std::size_t tasks = workshop.tasks();
     if (!links.empty() && links.size() != tasks)
-      fail("GradientSurrogate::links: one of each of the ", tasks, " tasks or none, and not ", links.size());
+      fail("GradientSurrogate: links: one of each of the ", tasks, " tasks or none, and not ", links.size());
     const TaskSet everybody = TaskSet::first(tasks);
     if (tasks == 1) return detail::plan_of_one_task();
     workshop.hold_out(held_out);
@@ -231,11 +229,7 @@ struct GradientSurrogate {
  private:
   static std::vector<TaskSet> every_set(std::size_t tasks) {
     std::vector<TaskSet> all;
-    for (std::uint64_t bits = 1; bits < std::uint64_t{1} << tasks; ++bits) {
-      TaskSet& set = all.emplace_back();
-      for (std::size_t t = 0; t < tasks; ++t)
-        if ((bits >> t & 1) != 0) set = set.with(t);
-    }
+    for (std::uint64_t bits = 1; bits < std::uint64_t{1} << tasks; ++bits) all.push_back(TaskSet::of_bits(bits));
     return all;
   }
 

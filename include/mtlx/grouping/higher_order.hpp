@@ -8,7 +8,6 @@
 // relative gains instead of losses.
 #pragma once
 
-#include <mtlx/core/options.hpp>
 #include <mtlx/grouping/detail/trials.hpp>
 #include <mtlx/grouping/search.hpp>
 
@@ -25,11 +24,7 @@ struct HigherOrder {
   /// Share of the training samples that judges where there are no validation data; 0: none, and those must be given.
   double held_out = 0.1;
 
-  [[gnu::cold]] void validate() const {
-    check_option("HigherOrder: groups", static_cast<double>(groups), {.least = 1});
-    check_option("HigherOrder: runs", static_cast<double>(runs), {.least = 1});
-    check_option("HigherOrder: held_out", held_out, {.most = 1, .most_too = false});
-  }
+  [[gnu::cold]] void validate() const { detail::check_search_options("HigherOrder", groups, runs, held_out); }
 
   [[gnu::cold]] Plan find(Workshop& workshop) const {
     const std::size_t tasks = workshop.tasks();

@@ -157,12 +157,6 @@ inline constexpr double rounding = 1e-12;
   return {numbers, alone};
 }
 
-inline TaskSet tasks_of(std::uint64_t bits) {
-  TaskSet set;
-  for (; bits != 0; bits &= bits - 1) set = set.with(static_cast<std::size_t>(std::countr_zero(bits)));
-  return set;
-}
-
 /// The result for some groups: padding dropped, in order, each task with its best. score(task, place of a group among
 /// `members`) is to be as large as can be; of equal ones, the first.
 template <class Score>
@@ -180,7 +174,7 @@ GroupSearch settle(const std::vector<std::uint64_t>& members, std::size_t tasks,
     }
     if (place[best] == members.size()) {
       place[best] = found.groups.size();
-      found.groups.push_back(tasks_of(members[best]));
+      found.groups.push_back(TaskSet::of_bits(members[best]));
       found.chosen.push_back(best);
     }
     found.served_by.push_back(place[best]);
@@ -229,7 +223,7 @@ GroupSearch settle(const std::vector<std::uint64_t>& members, std::size_t tasks,
   std::vector<std::uint64_t> members;
   for (const std::uint64_t set : sets) members.push_back(scores.serve(set).members);
   GroupSearch found = settle(members, tasks, sign, [&](std::size_t task, std::size_t place) {
-    return scores(task, tasks_of(members[place]));
+    return scores(task, TaskSet::of_bits(members[place]));
   });
   found.chosen.clear();
   if (!exact) set_bound(found, sign, bound, scores.unit());
@@ -299,7 +293,7 @@ GroupSearch settle(const std::vector<std::uint64_t>& members, std::size_t tasks,
 /// Scores of the members of a group in order of tasks, the more the better.
 template <class Score>
 void score_members(const Score& score, std::uint64_t members, double sign, std::vector<double>& scores) {
-  const TaskSet group = tasks_of(members);
+  const TaskSet group = TaskSet::of_bits(members);
   scores.clear();
   for (std::uint64_t left = members; left != 0; left &= left - 1) {
     const auto task = static_cast<std::size_t>(std::countr_zero(left));
@@ -362,7 +356,7 @@ GroupSearch best_groups(const F& score, std::size_t tasks, std::size_t max_group
   for (const std::uint64_t set : detail::Cuts(std::move(best.values), tasks, parts).best())
     members.push_back(best.groups[set]);
   GroupSearch found = detail::settle(members, tasks, sign, [&](std::size_t task, std::size_t place) {
-    return sign * static_cast<double>(score(task, detail::tasks_of(members[place])));
+    return sign * static_cast<double>(score(task, TaskSet::of_bits(members[place])));
   });
   found.chosen.clear();
   return found;
@@ -383,7 +377,7 @@ std::vector<Candidate> candidates(const F& score, std::size_t tasks, const Cost&
   std::vector<Candidate> list;
   for (std::uint64_t members = 1; members < std::uint64_t{1} << tasks; ++members) {
     Candidate& candidate = list.emplace_back();
-    candidate.members = detail::tasks_of(members);
+    candidate.members = TaskSet::of_bits(members);
     detail::score_members(score, members, 1, candidate.scores);
     candidate.cost = detail::whole_cost(static_cast<double>(cost(candidate.members)), candidate.members);
   }

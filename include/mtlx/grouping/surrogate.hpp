@@ -8,7 +8,6 @@
 // 2023, whose subsets are random ones of one size; here they are balanced, so that each pair of tasks comes together.
 #pragma once
 
-#include <mtlx/core/options.hpp>
 #include <mtlx/grouping/detail/trials.hpp>
 #include <mtlx/grouping/search.hpp>
 #include <mtlx/grouping/statistics/balanced_subsets.hpp>
@@ -30,11 +29,7 @@ struct Surrogate {
   /// Share of the training samples that judges where there are no validation data; 0: none, and those must be given.
   double held_out = 0.1;
 
-  [[gnu::cold]] void validate() const {
-    check_option("Surrogate: groups", static_cast<double>(groups), {.least = 1});
-    check_option("Surrogate: runs", static_cast<double>(runs), {.least = 1});
-    check_option("Surrogate: held_out", held_out, {.most = 1, .most_too = false});
-  }
+  [[gnu::cold]] void validate() const { detail::check_search_options("Surrogate", groups, runs, held_out); }
 
   [[gnu::cold]] Plan find(Workshop& workshop) const {
     const std::size_t tasks = workshop.tasks();

@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mtlx/core/options.hpp>
 #include <mtlx/grouping/affinity/lookahead.hpp>
 #include <mtlx/grouping/detail/words.hpp>
 #include <mtlx/grouping/search.hpp>
@@ -146,9 +145,7 @@ struct TaskAffinity {
   double held_out = 0.1;  ///< share of the training samples that losses are evaluated on, with `Evaluation::held_out`
 
   [[gnu::cold]] void validate() const {
-    check_option("TaskAffinity: groups", static_cast<double>(groups), {.least = 1});
-    check_option("TaskAffinity: runs", static_cast<double>(runs), {.least = 1});
-    check_option("TaskAffinity: held_out", held_out, {.most = 1, .most_too = false});
+    detail::check_search_options("TaskAffinity", groups, runs, held_out);
     if (evaluation == Evaluation::held_out && !(held_out > 0))
       fail("TaskAffinity: held_out is 0, and affinities are to be measured on held-out samples");
     mtlx::validate(measure);

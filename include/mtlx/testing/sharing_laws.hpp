@@ -248,9 +248,7 @@ class NetworkRun {
 inline std::vector<TaskSet> some_sets(std::size_t tasks, std::uint64_t seed) {
   std::vector<TaskSet> sets;
   const auto add = [&](std::uint64_t bits) {
-    TaskSet set;
-    for (std::size_t t = 0; t < tasks; ++t)
-      if ((bits >> t & 1) != 0) set = set.with(t);
+    const TaskSet set = TaskSet::of_bits(bits) & TaskSet::first(tasks);
     if (!set.empty()) sets.push_back(set);
   };
   if (tasks <= 4) {

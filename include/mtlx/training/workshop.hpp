@@ -45,10 +45,7 @@ inline constexpr std::string_view plan_line = "group ";
   const auto set = [&](std::string_view word) {
     std::uint64_t bits = 0;
     std::from_chars(word.data(), word.data() + word.size(), bits);
-    TaskSet found;
-    for (std::size_t t = 0; t < TaskSet::capacity; ++t)
-      if ((bits >> t & 1) != 0) found = found.with(t);
-    return found;
+    return TaskSet::of_bits(bits);
   };
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
@@ -230,14 +227,7 @@ class WorkshopOf final : public grouping::Workshop {
   }
   [[gnu::cold]] void hold_out(double share) override {
     if (parts_) fail("grouping: samples are set aside before anything is trained, and once");
-    if (share == 0) {
-      if (validation_ == nullptr)
-        fail("grouping: without samples set aside a plan is judged on validation data, and none are given");
-      parts_.emplace(data_, data::DataSet());
-      return;
-    }
-    auto parts = data::split(data_, share, seed_ ^ std::uint64_t{0x67726f7570});
-    parts_.emplace(std::move(parts.second), std::move(parts.first));
+    set_aside(share);
   }
   std::size_t steps() const override { return steps_; }
 
@@ -301,9 +291,19 @@ class WorkshopOf final : public grouping::Workshop {
   }
 
  private:
+  [[gnu::cold]] void set_aside(double share) const {
+    if (share == 0) {
+      if (validation_ == nullptr)
+        fail("grouping: without samples set aside a plan is judged on validation data, and none are given");
+      parts_.emplace(data_, data::DataSet());
+      return;
+    }
+    auto parts = data::split(data_, share, seed_ ^ std::uint64_t{0x67726f7570});
+    parts_.emplace(std::move(parts.second), std::move(parts.first));
+  }
   // What is trained on, and what is set aside.
   const std::pair<data::DataSet, data::DataSet>& parts() const {
-    if (!parts_) const_cast<WorkshopOf*>(this)->hold_out(0.1);
+    if (!parts_) set_aside(0.1);
     return *parts_;
   }
   Data judge() const { return Data(validation_ != nullptr ? *validation_ : parts().second, Model::Network::in, {}); }
@@ -329,7 +329,7 @@ class WorkshopOf final : public grouping::Workshop {
   const data::DataSet& data_;
   const data::DataSet* validation_ = nullptr;
   FitOptions options_;
-  std::optional<std::pair<data::DataSet, data::DataSet>> parts_;
+  mutable std::optional<std::pair<data::DataSet, data::DataSet>> parts_;  // made when they are first asked for
   std::size_t steps_ = 0;
   // The network that is held still.
   Data bound_;

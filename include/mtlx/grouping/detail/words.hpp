@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <mtlx/core/error.hpp>
+#include <mtlx/core/options.hpp>
 #include <mtlx/core/task_set.hpp>
 #include <mtlx/grouping/grouping.hpp>
 #include <mtlx/grouping/search.hpp>
@@ -15,6 +16,14 @@
 #include <vector>
 
 namespace mtlx::grouping::detail {
+
+/// Throws `Error`, naming the rule, unless networks and runs are at least 1 and the share that is set aside is below 1.
+[[gnu::cold, gnu::noinline]] inline void check_search_options(std::string_view rule, std::size_t groups,
+                                                              std::size_t runs, double held_out) {
+  check_option(join(rule, ": groups"), static_cast<double>(groups), {.least = 1});
+  check_option(join(rule, ": runs"), static_cast<double>(runs), {.least = 1});
+  check_option(join(rule, ": held_out"), held_out, {.most = 1, .most_too = false});
+}
 
 /// Three digits: 0.0123.
 [[gnu::cold, gnu::noinline]] inline std::string short_number(double x) {
