@@ -42,15 +42,16 @@ TEST_CASE("what a class says of a picture") {
   const std::vector<int> labels{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   const DataSet data = fashion_attributes({{10, 1, 1}, std::vector<std::uint8_t>(10)}, labels);
   CHECK(data.streams()[0].columns.size() == tasks.size());
+  using Classes = std::initializer_list<std::size_t>;
   // Fashion-MNIST's classes: T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot.
   std::array<std::array<int, 4>, 10> expected;
   expected.fill({-1, -1, -1, -1});
-  for (const std::size_t top : {0, 2, 4, 6}) expected[top] = {0, -1, 0, 0};
-  for (const std::size_t trouser_or_dress : {1, 3}) expected[trouser_or_dress][0] = 1;
-  for (const std::size_t shoe : {5, 7, 9}) expected[shoe] = {2, static_cast<int>(shoe - 5) / 2, -1, -1};
+  for (const std::size_t top : Classes{0, 2, 4, 6}) expected[top] = {0, -1, 0, 0};
+  for (const std::size_t trouser_or_dress : Classes{1, 3}) expected[trouser_or_dress][0] = 1;
+  for (const std::size_t shoe : Classes{5, 7, 9}) expected[shoe] = {2, static_cast<int>(shoe - 5) / 2, -1, -1};
   expected[8][0] = 3;
-  for (const std::size_t long_sleeved : {2, 4}) expected[long_sleeved][2] = 1;
-  for (const std::size_t opening : {4, 6}) expected[opening][3] = 1;
+  for (const std::size_t long_sleeved : Classes{2, 4}) expected[long_sleeved][2] = 1;
+  for (const std::size_t opening : Classes{4, 6}) expected[opening][3] = 1;
   expected[6][2] = -1;  // a shirt's sleeves may be of either length
   for (std::size_t i = 0; i < 10; ++i)
     for (std::size_t t = 0; t < 4; ++t) CHECK(answers(data, i)[t] == expected[i][t]);
