@@ -28,21 +28,38 @@ struct TiledSlice : backend::CpuSlice<T, Width> {
   }
 };
 
+// The same in one direction.
 template <class T, int Width>
-struct Tiled : backend::Cpu<T> {
-  using backend::Cpu<T>::Cpu;
-  template <std::size_t>
-  using Slice = TiledSlice<T, Width>;
+struct RowsSlice : backend::CpuSlice<T, Width> {
+  using Slice = backend::CpuSlice<T, Width>;
+  using typename Slice::ConstView, typename Slice::View;
+  template <Convolution C>
+  static void convolution_forward(const T* weight, const T* bias, ConstView x, View y) {
+    backend::WinogradRows<T, Width, C>::forward(x.data, weight, bias, y.data);
+  }
+  template <Convolution C>
+  static void convolution_backward_parameters(ConstView x, ConstView dy, T* dweight, T* dbias) {
+    backend::WinogradRows<T, Width, C>::backward_parameters(x.data, dy.data, dweight, dbias);
+  }
 };
 
-template <Convolution C, class T = float, int Width = 16>
+template <class S>
+struct With : backend::Cpu<typename S::Scalar> {
+  using backend::Cpu<typename S::Scalar>::Cpu;
+  template <std::size_t>
+  using Slice = S;
+};
+
+template <Convolution C, class Slice = TiledSlice<float, 16>>
 struct Case {
   static void check() {
-    const testing::Report report = testing::check_convolution<Tiled<T, Width>, C>();
+    const testing::Report report = testing::check_convolution<With<Slice>, C>();
     CHECK_MESSAGE(report.ok(), report.text());
     CHECK(report.checks() > 10);
   }
 };
+template <Convolution C, class Slice = RowsSlice<float, 16>>
+using Rows = Case<C, Slice>;
 
 // The largest errors of y, dx and dweight against Reference, as shares of the largest number.
 struct Errors {
@@ -71,7 +88,8 @@ Errors errors() {
   return {error(truth.y, got.y), error(truth.dx, got.dx), error(truth.dweight, got.dweight)};
 }
 
-constexpr Convolution lenet{{10, 12, 12}, {5, 1, 0}, 20}, enlarge{{64, 8, 48}, {3, 1, 1}, 32};
+constexpr Convolution lenet{{10, 12, 12}, {5, 1, 0}, 20}, enlarge{{64, 8, 48}, {3, 1, 1}, 32},
+    first{{1, 28, 28}, {5, 1, 0}, 10};
 
 }  // namespace
 
@@ -83,8 +101,19 @@ TEST_CASE_TEMPLATE("convolutions by tiles agree with Reference", C,
                    Case<Convolution{{9, 13, 11}, {3, 1, 1}, 7}>, Case<Convolution{{1, 5, 6}, {5, 1, 0}, 16}>,
                    Case<Convolution{{3, 9, 10}, {5, 1, 2}, 20}>, Case<Convolution{{10, 7, 5}, {5, 1, 4}, 2}>,
                    // registers of other widths
-                   Case<Convolution{{3, 9, 10}, {3, 1, 1}, 9}, double>,
-                   Case<Convolution{{5, 9, 7}, {5, 1, 1}, 4}, float, 32>) {
+                   Case<Convolution{{3, 9, 10}, {3, 1, 1}, 9}, TiledSlice<double, 16>>,
+                   Case<Convolution{{5, 9, 7}, {5, 1, 1}, 4}, TiledSlice<float, 32>>) {
+  C::check();
+}
+
+TEST_CASE_TEMPLATE("convolutions by tiles in one direction agree with Reference", C,
+                   // rows that tiles fill, rows that they don't, an odd number of rows, less than a tile
+                   Rows<Convolution{{1, 12, 12}, {5, 1, 0}, 3}>, Rows<Convolution{{3, 9, 10}, {5, 1, 2}, 5}>,
+                   Rows<Convolution{{2, 5, 6}, {5, 1, 0}, 1}>, Rows<Convolution{{1, 6, 5}, {3, 1, 1}, 9}>,
+                   Rows<Convolution{{3, 3, 4}, {3, 1, 0}, 2}>, Rows<Convolution{{2, 7, 19}, {3, 1, 2}, 3}>,
+                   // registers of other widths
+                   Rows<Convolution{{2, 9, 7}, {5, 1, 4}, 3}, RowsSlice<double, 16>>,
+                   Rows<Convolution{{1, 9, 10}, {3, 1, 1}, 4}, RowsSlice<float, 32>>) {
   C::check();
 }
 
@@ -92,7 +121,7 @@ TEST_CASE("what a Cpu convolves by tiles") {
   using F = backend::CpuSlice<float, 16>;
   CHECK(F::by_tiles<lenet>);
   CHECK(F::by_tiles<enlarge>);
-  CHECK_FALSE(F::by_tiles<Convolution{{1, 28, 28}, {5, 1, 0}, 10}>);
+  CHECK_FALSE(F::by_tiles<first>);
   CHECK_FALSE(F::by_tiles<Convolution{{10, 12, 12}, {5, 2, 0}, 20}>);
   CHECK_FALSE(F::by_tiles<Convolution{{16, 12, 12}, {1, 1, 0}, 16}>);
   CHECK_FALSE(F::by_tiles<Convolution{{16, 5, 5}, {5, 1, 0}, 16}>);
@@ -101,17 +130,36 @@ TEST_CASE("what a Cpu convolves by tiles") {
   CHECK_FALSE(backend::Cpu<float, backend::Convolving::direct>::Slice<99999>::by_tiles<lenet>);
 }
 
-TEST_CASE_TEMPLATE("rounding by tiles is near that of the direct sums", C, std::integral_constant<int, 0>,
-                   std::integral_constant<int, 1>) {
-  constexpr Convolution c = C::value == 0 ? lenet : enlarge;
-  const Errors tiled = errors<backend::Cpu<float>, c>();
-  const Errors direct = errors<backend::Cpu<float, backend::Convolving::direct>, c>();
-  MESSAGE("y ", tiled.y, " direct ", direct.y, "; dx ", tiled.dx, " ", direct.dx, "; dweight ", tiled.dweight, " ",
-          direct.dweight);
-  CHECK(tiled.y < 4 * direct.y);
-  CHECK(tiled.dx < 4 * direct.dx);
-  // The direct sums of samples in lanes round least of all.
-  CHECK(tiled.dweight < 3e-6);
-  // They are not the same kernel.
-  CHECK(tiled.y != direct.y);
+TEST_CASE("what a Cpu convolves by tiles in one direction") {
+  constexpr auto pays = [](const Convolution& c) { return backend::winograd_rows_pay(c, 64, 32); };
+  CHECK(pays(first));
+  CHECK(pays({{3, 28, 28}, {5, 1, 0}, 10}));
+  CHECK(pays({{1, 48, 48}, {3, 1, 1}, 64}));
+  CHECK(pays({{16, 12, 12}, {3, 1, 0}, 6}));
+  CHECK_FALSE(backend::winograd_rows_pay({{16, 12, 12}, {3, 1, 0}, 6}, 32, 16));
+  // too few filters to share the pixels' transform; strides; kernels; what does not fit the stack
+  CHECK_FALSE(pays({{32, 48, 48}, {3, 1, 1}, 1}));
+  CHECK_FALSE(pays({{1, 28, 28}, {5, 2, 0}, 10}));
+  CHECK_FALSE(pays({{1, 28, 28}, {4, 1, 0}, 10}));
+  CHECK_FALSE(pays({{7, 200, 200}, {5, 1, 0}, 10}));
+  CHECK_FALSE(backend::CpuSlice<float, 16>::by_rows<lenet>);
+  CHECK_FALSE(backend::Cpu<float, backend::Convolving::direct>::Slice<99999>::by_rows<first>);
+}
+
+TEST_CASE("rounding by tiles is near that of the direct sums") {
+  // Errors may be so many times the direct sums'; those of samples in lanes round least of all in dweight.
+  const auto check = [](const Errors& tiled, const Errors& direct, double times, double dweight) {
+    MESSAGE("y ", tiled.y, " direct ", direct.y, "; dx ", tiled.dx, " ", direct.dx, "; dweight ", tiled.dweight, " ",
+            direct.dweight);
+    CHECK(tiled.y < times * direct.y);
+    CHECK(tiled.dx < times * direct.dx);
+    CHECK(tiled.dweight < dweight);
+    // They are not the same kernel.
+    CHECK(tiled.y != direct.y);
+  };
+  using Direct = backend::Cpu<float, backend::Convolving::direct>;
+  using Tiles = With<TiledSlice<float, backend::lanes<float>>>;
+  check(errors<Tiles, enlarge>(), errors<Direct, enlarge>(), 4, 3e-6);
+  check(errors<Tiles, lenet>(), errors<Direct, lenet>(), 10, 1e-5);
+  check(errors<With<RowsSlice<float, backend::lanes<float>>>, first>(), errors<Direct, first>(), 4, 3e-6);
 }

@@ -11,6 +11,7 @@
 #include <mtlx/backend/cpu_pooling.hpp>
 #include <mtlx/backend/cpu_single.hpp>
 #include <mtlx/backend/cpu_winograd.hpp>
+#include <mtlx/backend/cpu_winograd_rows.hpp>
 #include <mtlx/backend/pack.hpp>
 #include <mtlx/backend/sample.hpp>
 #include <mtlx/core/crew.hpp>
@@ -86,9 +87,14 @@ struct CpuSlice {
   template <Convolution C>
   static constexpr bool by_tiles = how == Convolving::automatic && winograd_pays(C, register_bytes, sizeof(T));
   template <Convolution C>
+  static constexpr bool by_rows =
+      how == Convolving::automatic && !by_tiles<C> && winograd_rows_pay(C, register_bytes, register_count);
+  template <Convolution C>
   static void convolution_forward(const T* weight, const T* bias, ConstView x, View y) {
     if constexpr (by_tiles<C>)
       Winograd<T, Width, C>::forward(x.data, weight, bias, y.data);
+    else if constexpr (by_rows<C>)
+      WinogradRows<T, Width, C>::forward(x.data, weight, bias, y.data);
     else
       ConvolutionForward<T, Width, C>::run(x.data, weight, bias, y.data);
   }
@@ -101,11 +107,15 @@ struct CpuSlice {
   }
   template <Convolution C>
   static void convolution_backward_parameters(ConstView x, ConstView dy, T* dweight, T* dbias) {
-    if constexpr (by_tiles<C>)
-      Winograd<T, Width, C>::backward_weights(x.data, dy.data, dweight);
-    else
-      ConvolutionWeightGradient<T, Width, C>::run(x.data, dy.data, dweight);
-    add_sums<T, Width, C.filters, C.out().height * C.out().width>(dy.data, dbias);
+    if constexpr (by_rows<C>) {
+      WinogradRows<T, Width, C>::backward_parameters(x.data, dy.data, dweight, dbias);
+    } else {
+      if constexpr (by_tiles<C>)
+        Winograd<T, Width, C>::backward_weights(x.data, dy.data, dweight);
+      else
+        ConvolutionWeightGradient<T, Width, C>::run(x.data, dy.data, dweight);
+      add_sums<T, Width, C.filters, C.out().height * C.out().width>(dy.data, dbias);
+    }
   }
   template <Pooling P>
   static void max_pool_forward(ConstView x, View y, View winner) {

@@ -47,6 +47,15 @@ struct Pack {
     std::memcpy(&p.v, from, sizeof(Vector));
     return p;
   }
+  /// The same, kept in a register: g++ takes what it loaded from memory anew for each multiply-add, and a loop that uses a
+  /// number twice or more then waits for memory.
+  static Pack hold(const T* from) {
+    Pack p = load(from);
+#if defined(__x86_64__)
+    asm("" : "+v"(p.v));
+#endif
+    return p;
+  }
   void store(T* to) const { std::memcpy(to, &v, sizeof(Vector)); }
   T operator[](int lane) const { return v[lane]; }
 
