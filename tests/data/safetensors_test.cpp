@@ -64,6 +64,9 @@ TEST_CASE("what is written is read again") {
   CHECK(found.metadata == small().metadata);
   CHECK(bytes.size() % 8 == (6 * 4 + 2 * 8 + 4) % 8);  // the numbers begin at a multiple of 8
   CHECK(parse_safetensors(data::safetensors_bytes({}), "f").tensors.empty());
+  const Safetensors three = parse_safetensors(data::safetensors_bytes({{{"u", {3}, 1, "\x01\xFF."}}, {}}), "f");
+  CHECK(three.find("u")->type() == std::string("U8"));
+  CHECK(three.find("u")->bytes == "\x01\xFF.");
 
   const Temporary folder;
   write_safetensors(folder.path() + "/f", small());
@@ -161,7 +164,8 @@ TEST_CASE("broken files are refused, one sentence each") {
 
   // A tensor's entry.
   CHECK(refusal(one(R"("dtype":"BF16","shape":[4],"data_offsets":[0,8])"), eight) ==
-        unsound("byte 20 of its header: the tensor \"a\" has numbers of type \"BF16\", and only F32 and F64 are read"));
+        unsound(
+            "byte 20 of its header: the tensor \"a\" has numbers of type \"BF16\", and only F32, F64 and U8 are read"));
   CHECK(refusal(one(right + R"(,"shape":[2])"), eight) ==
         unsound("byte 61 of its header: the tensor \"a\" has \"shape\", which is unknown or there twice"));
   CHECK(refusal(one(right + R"(,"size":[2])"), eight) ==

@@ -108,6 +108,70 @@ TEST_CASE("a subset keeps values and gaps") {
   CHECK(Targets::classes(std::vector<int>{4, 5}).subset(whole).value(0) == 5);
 }
 
+TEST_CASE("bytes are shared with copies, subsets and other targets, and read as b / 255") {
+  std::vector<std::uint8_t> all(256 * 3);
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint8_t>(i % 256);
+  const Inputs pictures({3, 1, 2}, all);
+  const Targets targets = Targets::bytes(pictures);
+  CHECK(targets.width() == 6);
+  CHECK(targets.size() == 128);
+  CHECK(targets.holds_bytes());
+  CHECK(targets.complete());
+  CHECK(targets.mask(127) == nullptr);
+  CHECK(targets.present(127, 5));
+  CHECK(targets.present_count(0) == 6);
+  CHECK(targets.bytes(5).data() == pictures.bytes(5).data());
+  CHECK(Targets::values(1, {1}).bytes(0).empty());
+  CHECK_FALSE(Targets::values(1, {1}).holds_bytes());
+
+  // The same numbers as floats that were divided beforehand, to the bit, in both types.
+  std::vector<float> divided;
+  for (const std::uint8_t byte : all) divided.push_back(static_cast<float>(byte) / 255.0F);
+  const Targets floats = Targets::values(6, divided);
+  CHECK(floats.value(42, 3) == targets.value(42, 3));
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    std::array<float, 6> one{}, other{};
+    std::array<double, 6> precise{};
+    targets.copy(i, one.data());
+    floats.copy(i, other.data());
+    targets.copy(i, precise.data());
+    for (std::size_t j = 0; j < 6; ++j)
+      wrong += one[j] != divided[i * 6 + j] || other[j] != one[j] || targets.value(i, j) != one[j] ||
+               precise[j] != static_cast<double>(one[j]);
+  }
+  CHECK(wrong == 0);
+  CHECK(targets.value(42, 3) == 1);  // byte 255
+  CHECK(error_of([&] { static_cast<void>(targets.row(0)); }) ==
+        "mtlx: targets: row() points to floats, and bytes are stored; copy() reads either");
+
+  // Whatever is made of them has the same bytes, and keeps them alive.
+  const auto subset = [&] {
+    const Targets copied = Targets::bytes(pictures);
+    const std::array<std::size_t, 4> samples{7, 2, 3, 7};
+    return copied.in_sequences(std::array<std::size_t, 2>{100, 28}).subset(samples);
+  };
+  const Targets part = subset();
+  CHECK(part.size() == 4);
+  CHECK(part.bytes(0).data() == pictures.bytes(7).data());
+  CHECK(part.bytes(3).data() == pictures.bytes(7).data());
+  CHECK(part.goes_on(2));
+  CHECK_FALSE(part.goes_on(1));
+  const Targets again = part.subset(std::array<std::size_t, 2>{2, 1});
+  CHECK(again.bytes(0).data() == pictures.bytes(3).data());
+  CHECK(again.value(1, 1) == targets.value(2, 1));
+  CHECK(part.subset(std::span<const std::size_t>{}).size() == 0);
+  CHECK(error_of([&] { part.subset(std::array<std::size_t, 1>{4}); }) == doctest::Contains("there are only 4"));
+  CHECK(Targets::bytes(pictures.subset(std::array<std::size_t, 1>{9})).bytes(0).data() == pictures.bytes(9).data());
+
+  // How inputs are normalised is no matter of the targets; floats are refused.
+  Inputs normalised = pictures;
+  normalised.normalise({{1, 2, 3}, {4, 5, 6}});
+  CHECK(Targets::bytes(normalised).value(42, 3) == 1);
+  CHECK(error_of([] { Targets::bytes(Inputs({1}, std::vector<float>{1})); }) ==
+        "mtlx: targets: bytes are to be shared, and the inputs hold floats");
+}
+
 TEST_CASE("samples go on with a sequence") {
   const Targets alone = Targets::classes(std::vector<int>{4, 5, missing_label, 7, 8});
   CHECK_FALSE(alone.goes_on(1));

@@ -130,7 +130,8 @@ inline std::vector<std::size_t> permutation(std::size_t size, Random random) {
 
 }  // namespace detail
 
-// The parts that these functions make share the inputs with the whole (targets, which are small, are copied).
+// The parts that these functions make share the inputs with the whole, and targets that are bytes; targets that are floats,
+// which are small, are copied.
 
 /// Splits at random in two, stream by stream: round(`first_fraction` * samples) of a stream go to the first part.
 /// Inside a part samples keep their order. Throws `Error` if the fraction is not between 0 and 1, or a part of some

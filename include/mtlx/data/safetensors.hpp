@@ -31,11 +31,11 @@ inline std::size_t numbers_in(std::span<const std::size_t> shape) {
   return numbers;
 }
 
-/// A named array of float or double.
+/// A named array of float, double or bytes.
 struct Tensor {
   std::string name;
   std::vector<std::size_t> shape;  ///< row-major; empty for a single number
-  std::size_t width = 4;           ///< bytes a number: 4 (F32) or 8 (F64)
+  std::size_t width = 4;           ///< bytes a number: 4 (F32), 8 (F64) or 1 (U8)
   std::string bytes;               ///< the numbers, as they lie in memory
 
   static Tensor of(std::string name, std::vector<std::size_t> shape, std::span<const float> values) {
@@ -45,8 +45,8 @@ struct Tensor {
     return {std::move(name), std::move(shape), 8, {reinterpret_cast<const char*>(values.data()), values.size_bytes()}};
   }
 
-  /// "F32" or "F64".
-  const char* type() const { return width == 4 ? "F32" : "F64"; }
+  /// "F32", "F64" or "U8".
+  const char* type() const { return width == 4 ? "F32" : width == 8 ? "F64" : "U8"; }
   /// Numbers, by the shape.
   std::size_t size() const { return numbers_in(shape); }
   /// Writes the numbers, `size()` of them. Throws `Error` if T is not their type.
@@ -198,10 +198,10 @@ inline TensorEntry read_tensor_entry(HeaderReader& header, std::string name) {
     header.expect(':');
     if (key == "dtype" && entry.tensor.width == 0) {
       const std::string type = header.string();
-      entry.tensor.width = type == "F32" ? 4 : type == "F64" ? 8 : 0;
+      entry.tensor.width = type == "F32" ? 4 : type == "F64" ? 8 : type == "U8" ? 1 : 0;
       if (entry.tensor.width == 0)
         header.refuse(join("the tensor \"", entry.tensor.name, "\" has numbers of type \"", type,
-                           "\", and only F32 and F64 are read"));
+                           "\", and only F32, F64 and U8 are read"));
     } else if (key == "shape" && !shape) {
       shape = true;
       header.expect('[');
@@ -225,7 +225,7 @@ inline TensorEntry read_tensor_entry(HeaderReader& header, std::string name) {
 }  // namespace detail
 
 /// Reads a safetensors file that lies in memory; `file` names it in errors. Throws `Error` if it is cut, its header is
-/// broken, a name appears twice, numbers are neither F32 nor F64, or offsets don't fit shapes or leave holes.
+/// broken, a name appears twice, numbers are not F32, F64 or U8, or offsets don't fit shapes or leave holes.
 [[gnu::cold, gnu::noinline]] inline Safetensors parse_safetensors(std::string_view bytes, const std::string& file) {
   constexpr std::uint64_t longest = 100000000;  // the reference implementation's limit
   if (bytes.size() < 8) fail(file, " is cut: it holds ", bytes.size(), " bytes, and a safetensors file at least 10");
@@ -316,7 +316,8 @@ inline TensorEntry read_tensor_entry(HeaderReader& header, std::string name) {
   std::vector<std::string_view> names{"__metadata__"};
   for (const Tensor& tensor : content.tensors) {
     names.push_back(tensor.name);
-    if ((tensor.width != 4 && tensor.width != 8) || tensor.size() * tensor.width != tensor.bytes.size())
+    if ((tensor.width != 4 && tensor.width != 8 && tensor.width != 1) ||
+        tensor.size() * tensor.width != tensor.bytes.size())
       fail("the tensor \"", tensor.name, "\" has ", tensor.bytes.size(), " bytes, and its shape ", tensor.size(),
            " numbers of ", tensor.width);
     header += join(json_text(tensor.name), ":{\"dtype\":\"", tensor.type(), "\",\"shape\":[");

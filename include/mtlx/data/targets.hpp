@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -11,13 +12,15 @@
 #include <mtlx/core/error.hpp>
 #include <mtlx/core/scalar.hpp>
 #include <mtlx/data/detail/checks.hpp>
+#include <mtlx/data/inputs.hpp>
 
 namespace mtlx::data {
 
 /// The class label that says "not known" (any other negative label is a mistake).
 inline constexpr int missing_label = -1;
 
-/// What one task should answer: `(n, width)` numbers, row-major, each present or missing. A class is its index.
+/// What one task should answer: `(n, width)` numbers, row-major, each present or missing. A class is its index. Numbers are
+/// kept as floats of its own, or as bytes that copies, subsets and other targets share.
 class Targets {
  public:
   /// One class index per sample, `missing_label` where it isn't known. Throws `Error` naming the row if a label is
@@ -60,6 +63,16 @@ class Targets {
     return Targets(width, std::move(values), std::move(mask));
   }
 
+  /// The bytes of inputs, a byte b as b / 255, none missing: pictures that a network is to make. The bytes are shared with
+  /// the inputs, with copies and with subsets, so that many streams may have the same targets for the memory of one. How the
+  /// inputs are normalised doesn't show. Throws `Error` if they hold floats.
+  [[gnu::cold, gnu::noinline]] static Targets bytes(Inputs numbers) {
+    if (!numbers.holds_bytes()) fail("targets: bytes are to be shared, and the inputs hold floats");
+    Targets targets(numbers.shape().size(), {}, {});
+    targets.bytes_ = std::make_shared<const Inputs>(std::move(numbers));
+    return targets;
+  }
+
   /// The same with samples that belong together, as the tokens of a sentence do: the first `lengths[0]` samples are one
   /// sequence, the next `lengths[1]` another, and so on. Without, each sample is a sequence of its own. Training doesn't
   /// look at it; metrics of sequences do (nn::SpanF1). Throws `Error` if a length is 0 or their sum is not `size()`.
@@ -92,12 +105,34 @@ class Targets {
   /// Numbers per sample.
   std::size_t width() const { return width_; }
   /// Samples.
-  std::size_t size() const { return values_.size() / width_; }
+  std::size_t size() const { return bytes_ ? bytes_->size() : values_.size() / width_; }
+  /// Whether bytes are stored; if not, floats are.
+  bool holds_bytes() const { return bytes_ != nullptr; }
 
-  /// The numbers of one sample, `width()` of them; 0 where one is missing.
+  /// Writes the numbers of one sample, `width()` of them; 0 where one is missing.
+  template <class T>
+  void copy(std::size_t sample, T* row) const {
+    assert(sample < size());
+    if (bytes_) {
+      const std::span<const std::uint8_t> from = bytes_->bytes(sample);
+      for (std::size_t i = 0; i < width_; ++i) row[i] = static_cast<T>(from_byte(from[i]));
+      return;
+    }
+    const float* from = values_.data() + sample * width_;
+    for (std::size_t i = 0; i < width_; ++i) row[i] = static_cast<T>(from[i]);
+  }
+  /// The stored floats of one sample, `width()` of them; 0 where one is missing. Throws `Error` if bytes are stored: `copy`
+  /// reads either.
   const float* row(std::size_t sample) const {
     assert(sample < size());
+    if (bytes_) refuse_row();
     return values_.data() + sample * width_;
+  }
+  /// The stored bytes of one sample, `width()` of them; empty if floats are stored.
+  std::span<const std::uint8_t> bytes(std::size_t sample) const {
+    assert(sample < size());
+    if (!bytes_) return {};
+    return bytes_->bytes(sample);
   }
   /// The mask of one sample, `width()` bytes, 1 where a number is present; nullptr if nothing at all is missing.
   const std::uint8_t* mask(std::size_t sample) const {
@@ -106,8 +141,8 @@ class Targets {
   }
   /// One number; 0 if it is missing.
   float value(std::size_t sample, std::size_t i = 0) const {
-    assert(i < width_);
-    return row(sample)[i];
+    assert(sample < size() && i < width_);
+    return bytes_ ? from_byte(bytes_->bytes(sample)[i]) : values_[sample * width_ + i];
   }
   /// Whether the number is known.
   bool present(std::size_t sample, std::size_t i = 0) const {
@@ -125,13 +160,14 @@ class Targets {
     return count;
   }
 
-  /// The targets of the named samples, in that order; a sequence goes on where its next sample follows. Throws `Error` if
-  /// an index is not below `size()`.
+  /// The targets of the named samples, in that order; a sequence goes on where its next sample follows. Floats are copied,
+  /// bytes shared. Throws `Error` if an index is not below `size()`.
   Targets subset(std::span<const std::size_t> samples) const {
     detail::check_samples("targets", samples, size());
     std::vector<std::uint8_t> mask;
     if (!mask_.empty()) mask = detail::gather_rows(mask_, width_, samples);
-    Targets part(width_, detail::gather_rows(values_, width_, samples), std::move(mask));
+    Targets part = bytes_ ? bytes(bytes_->subset(samples))
+                          : Targets(width_, detail::gather_rows(values_, width_, samples), std::move(mask));
     if (!goes_on_.empty()) part.goes_on_.resize(samples.size());
     for (std::size_t i = 1; i < samples.size() && !goes_on_.empty(); ++i)
       part.goes_on_[i] = goes_on_[samples[i]] != 0 && samples[i - 1] + 1 == samples[i];
@@ -151,7 +187,14 @@ class Targets {
     if (!complete) mask_ = std::move(mask);
   }
 
+  static float from_byte(std::uint8_t byte) { return static_cast<float>(byte) / 255.0F; }
+
+  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_row() {
+    fail("targets: row() points to floats, and bytes are stored; copy() reads either");
+  }
+
   std::size_t width_;
+  std::shared_ptr<const Inputs> bytes_;  // or the two below
   std::vector<float> values_;
   std::vector<std::uint8_t> mask_;
   std::vector<std::uint8_t> goes_on_;  // of each sample, or empty if each is a sequence of its own
