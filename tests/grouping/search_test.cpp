@@ -216,7 +216,7 @@ void check_case(std::size_t tasks, std::size_t most, std::uint64_t seed) {
     CHECK(spent == chosen.cost);
     CHECK(spent <= options.budget);
     // The other way to the same, by cuts alone.
-    grouping::detail::Choices choices;
+    grouping::detail::ListedGroups choices;
     choices.tasks = tasks;
     for (const auto& candidate : list) {
       choices.members.push_back(candidate.members.bits());

@@ -599,7 +599,7 @@ TEST_CASE("what is found is said in words") {
   CHECK(has(words, "b helps a more than its other partners do: 1.0"));
   CHECK(has(words, "d helps a less than its other partners do: -0.5"));
   CHECK(has(lines, ",helps less\n"));
-  CHECK(has(words, "nothing can be said: that is no evidence that there is no difference"));
+  CHECK(has(words, "Nothing can be said of the rest: that is no evidence that there is no difference"));
   CHECK(has(words, "It is no cause"));
   CHECK(has(relations_words(relations_over_runs(run_tables, 4, {.contrasts = false}), four), "values as measured"));
   const Table table = relations_table(relations_over_runs(run_tables, 4), four);

@@ -353,7 +353,7 @@ TEST_CASE("DynamicSparse: densities follow the cubic, masks freeze, live inputs 
       rule.regrow = variant != 2;
       rule.unshare = variant != 3;
       rule.common = variant == 4;
-      if (variant == 6) rule.start = Dynamic::Start::random;
+      rule.start = variant == 6 ? Dynamic::Start::random : Dynamic::Start::dense;
       Made made = Made::of(rule, 2, {block(0, {20, 5}, 1), block(100, {5}, 0, nn::Role::bias), block(105, {4, 5}, 0)});
       for (std::size_t i = 0; i < made.parameters.size(); ++i) made.parameters[i] = noise(1, 9, i);
       Dynamic::State state;
@@ -435,7 +435,8 @@ TEST_CASE("DynamicSparse: costs and gains by hand") {
                          .changes = 10,
                          .looks = 1,
                          .decay = 0.5,
-                         .swap = 1};
+                         .swap = 1,
+                         .start = Dynamic::Start::dense};
       Made made = Made::of(rule, tasks, {block(0, {6, 1}, 1)});
       made.labelled = made.present = TaskSet::first(1);
       made.labels[0] = 10;
@@ -474,7 +475,8 @@ TEST_CASE("DynamicSparse: costs and gains by hand") {
 
 TEST_CASE("DynamicSparse: a unit is given up where a pull is more than noise, not where gradients merely disagree") {
   for (const bool pull : {false, true}) {
-    Dynamic rule{.density = 0.8, .warm_up = 0.2, .looks = 1, .every = 1, .regrow = false};
+    Dynamic rule{
+        .density = 0.8, .warm_up = 0.2, .looks = 1, .every = 1, .start = Dynamic::Start::dense, .regrow = false};
     Made made = Made::of(rule, 2, {block(0, {4, 3}, 1)});
     made.labels = {32, 32};
     Dynamic::State state;

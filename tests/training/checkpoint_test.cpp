@@ -23,6 +23,7 @@ Checkpoint small_one() {
   Checkpoint c{"numbers of 4 bytes\ntask a\n", 7, 3, {"abcd", "efgh"}, "batch size 4\n", {}};
   c.positions.push_back({2, 1, {0.5, 1.5}, 1, 0.25, "best"});
   c.positions.push_back({0, 0, {0, 0}, 0, Position().best, ""});
+  c.evidence = "some";
   return c;
 }
 
@@ -70,6 +71,14 @@ TEST_CASE("what is written is read again") {
   CHECK(found.positions[0].best == 0.25);
   CHECK(found.positions[0].best_state == "best");
   CHECK(found.positions[1].best == Position().best);
+  CHECK(found.evidence == "some");
+  // Version 1 ended with the positions.
+  Checkpoint older = c;
+  older.evidence.clear();
+  std::string bytes = checkpoint_bytes(older);
+  bytes.erase(bytes.size() - 16, 8);
+  bytes[8] = 1;
+  CHECK(checkpoint_bytes(parse_checkpoint(sealed(bytes), "f")) == checkpoint_bytes(older));
   CHECK(parse_checkpoint(checkpoint_bytes({}), "f").states.empty());
 }
 
@@ -85,8 +94,12 @@ TEST_CASE("files that are no sound checkpoint, one sentence each") {
         ("mtlx: f goes on after its end: it holds " + std::to_string(bytes.size() + 4) + " bytes, expected " + size)
             .c_str());
   std::string other = bytes;
-  other[8] = 2;
-  CHECK(refusal(other) == "mtlx: f has version 2 of the checkpoint format, and this program reads version 1");
+  for (const char version : {'\0', '\3'}) {
+    other[8] = version;
+    CHECK(
+        refusal(other) ==
+        join("mtlx: f has version ", int{version}, " of the checkpoint format, and this program reads 1 to 2").c_str());
+  }
   other = bytes;
   other[40] ^= 1;
   CHECK(refusal(other) == "mtlx: f is damaged: its checksum does not match its content");

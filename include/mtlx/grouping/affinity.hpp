@@ -79,6 +79,8 @@ enum class StepKind {
   gradient,   ///< learning rate times gradient
 };
 
+struct Affinities;
+
 /// What looks on in a training: a measure with its record, whatever its type.
 class Watch {
  public:
@@ -87,6 +89,9 @@ class Watch {
   virtual StepKind step_kind() const = 0;
   virtual bool wants(std::size_t step) const = 0;
   virtual void look(Moment& moment) = 0;
+  /// What it keeps of its looks, if that is all that a look changes: a search that goes on after an interruption then puts
+  /// in what was seen, and does not train again. Null: it does.
+  virtual Affinities* record() { return nullptr; }
 };
 
 }  // namespace mtlx::grouping
@@ -155,6 +160,7 @@ class Watching final : public Watch {
     seen_.values.resize(seen_.values.size() + cells, std::numeric_limits<double>::quiet_NaN());
     measure_.look(moment, std::span(seen_.values).last(cells));
   }
+  Affinities* record() override { return &seen_; }
 
   /// What was seen so far.
   const Affinities& seen() const { return seen_; }

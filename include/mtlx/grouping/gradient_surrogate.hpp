@@ -160,7 +160,7 @@ struct GradientSurrogate {
       fail("GradientSurrogate: links: one of each of the ", tasks, " tasks or none, and not ", links.size());
     const TaskSet everybody = TaskSet::first(tasks);
     if (tasks == 1) return detail::plan_of_one_task();
-    workshop.hold_out(held_out);
+    workshop.hold_out(workshop.validates() ? 0 : held_out);
 
     const bool all = subsets == 0 && tasks <= 7;
     const std::vector<TaskSet> sets =
@@ -170,8 +170,10 @@ struct GradientSurrogate {
     std::vector<double> chosen;
     std::size_t sketched = 0, judged = 0;
     for (std::size_t run = 0; run < runs; ++run) {
-      const Trained base = workshop.train({.members = everybody, .run = run, .epochs = epochs});
-      Still& still = workshop.still(base.states.back(), everybody);
+      const double end = 1;
+      const Trained base =
+          workshop.train({.members = everybody, .run = run, .epochs = epochs, .snapshots = std::span(&end, 1)});
+      Still& still = workshop.still(base.states.at(0), everybody);
       const std::uint64_t seed = workshop.seed() + run;
       const auto sketches = sketch(workshop, still, seed);
       for (const auto& task : sketches) sketched += static_cast<std::size_t>(task.u.size());

@@ -235,7 +235,7 @@ GroupSearch settle(const std::vector<std::uint64_t>& members, std::size_t tasks,
                                                         std::size_t max_groups, const SearchOptions& options) {
   check_search(tasks, max_groups, options);
   const double sign = options.maximise ? 1 : -1;
-  Choices choices;
+  ListedGroups choices;
   choices.tasks = tasks;
   std::uint64_t covered = 0;
   for (std::size_t k = 0; k < candidates.size(); ++k) {

@@ -95,7 +95,8 @@ class Validation {
  public:
   Validation(const ValidationOptions& options, std::string_view measure, Workshop& workshop)
       : o_(options), measure_(measure), workshop_(workshop), names_(workshop.names()), tasks_(workshop.tasks()) {
-    workshop.hold_out(o_.held_out);
+    // Affinities are measured on samples that neither train nor judge; without them, validation data are enough.
+    workshop.hold_out(o_.evaluation == Evaluation::held_out || !workshop.validates() ? o_.held_out : 0);
     fit_ = std::max<std::size_t>(1, workshop.epochs() * workshop.steps_in_epoch());
     cost_ = validation_cost(o_, tasks_, fit_);
   }
@@ -114,7 +115,6 @@ class Validation {
                                        .snapshots = shares,
                                        .watch = &watch});
     if (!goes_on) return;
-    trained.states.resize(o_.states);
     states_.insert(states_.end(), trained.states.begin(), trained.states.end());
   }
   /// What was seen in it.
@@ -408,7 +408,9 @@ struct ValidatedAffinity {
   std::size_t tries =
       3;               ///< plans that are trained briefly, with all tasks together beside them; 0: the estimates decide
   double brief = 0.1;  ///< the length of that, as a share of the fit
-  double held_out = 0.1;  ///< share of the training samples that is set aside: affinities are evaluated on it
+  /// Share of the training samples that is set aside: affinities are evaluated on it, and it judges where there are no
+  /// validation data. With those and `Evaluation::same_batch` none is.
+  double held_out = 0.1;
   Measure measure{};
   Evaluation evaluation = Evaluation::held_out;  ///< of affinities
   StepKind step_kind = StepKind::optimizer;

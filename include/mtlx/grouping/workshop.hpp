@@ -26,7 +26,7 @@ struct Training {
   /// Begins with this state of a network (Trained::states) instead of first weights, and with the beginning of the epoch that
   /// it is in; its optimizer and heads go on. The network's members become these.
   const std::string* from = nullptr;
-  std::span<const double> snapshots{};  ///< shares of the training, ascending in (0, 1), after which the state is kept
+  std::span<const double> snapshots{};  ///< shares of the training, ascending in (0, 1], after which the state is kept
   Watch* watch = nullptr;               ///< looks on; not owned
 };
 
@@ -34,7 +34,7 @@ struct Training {
 struct Trained {
   std::vector<double> losses;       ///< on the samples that judge
   std::vector<double> scores;       ///< the primary metric on them, its sign turned so that HIGHER IS BETTER
-  std::vector<std::string> states;  ///< at the snapshots, then at the end
+  std::vector<std::string> states;  ///< at the snapshots
   std::size_t steps = 0;            ///< that were taken
 };
 
@@ -61,10 +61,15 @@ class Workshop {
   /// What the fit was asked for, and how many steps an epoch of all tasks takes.
   virtual std::size_t epochs() const = 0;
   virtual std::size_t steps_in_epoch() const = 0;
+  /// Whether the fit was given validation data: then these judge, and samples need to be set aside for measures alone.
+  virtual bool validates() const { return false; }
   /// Sets a share of the training samples aside: nothing that a rule trains sees them, measures are evaluated on them, and
   /// they judge where there are no validation data. Called at most once, before anything is trained; without a call it is
-  /// a tenth. 0 sets none aside; then validation data must be given and measures evaluate on the same batch.
+  /// a tenth, or none with validation data. 0 sets none aside; then validation data must be given and measures evaluate on
+  /// the same batch.
   virtual void hold_out(double share) = 0;
+  /// The same training asked for again comes to the same: what a search that was interrupted has had trained may be given
+  /// back as it was.
   virtual Trained train(const Training& training) = 0;
   /// A network in that state. Valid until the next call of anything here.
   virtual Still& still(const std::string& state, TaskSet members) = 0;

@@ -47,7 +47,7 @@ struct DynamicSparse {
   enum class Score { saliency, magnitude };
 
   double density = 0.3;        ///< of the trunk's weights that each task keeps, in (0, 1]
-  double warm_up = 0.1;        ///< until then all masks are full
+  double warm_up = 0.1;        ///< until then masks stay as they began
   double prune_until = 0.6;    ///< when the density is reached
   double freeze_after = 0.75;  ///< from then on masks stay
   std::size_t changes = 40;    ///< of the masks at most, between warm_up and freeze_after
@@ -55,7 +55,7 @@ struct DynamicSparse {
   std::size_t every = 4;       ///< looks at about one step in so many; 1: at each
   double decay = 0.9;          ///< of the averages, a look
   double swap = 0.3;           ///< of a task's weights a change swaps at most; falls to 0 at freeze_after by a cosine
-  Start start = Start::dense;
+  Start start = Start::random;
   Score score = Score::saliency;
   bool regrow = true;   ///< false: what a task dropped stays dropped
   bool unshare = true;  ///< false: no unit is given up

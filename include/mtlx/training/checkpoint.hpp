@@ -2,7 +2,8 @@
 // The file of a checkpoint. Numbers are u64 in the machine's byte order; a text or a block has its length before it.
 //   head     "mtlxckpt", format version, bytes in the whole file
 //   content  the model's layout (text), seed, epochs done before, number of networks, a block for each with its state;
-//            the fit's options (text, empty if none is under way), number of positions, each network's position in it
+//            the fit's options (text, empty if none is under way), number of positions, each network's position in it;
+//            from version 2 on, what the grouping rule found out (a block, empty if nothing)
 //   end      checksum (core/checksum.hpp) of everything before
 // Nothing in a file is believed: lengths are held against what is left of it before memory is asked for.
 #pragma once
@@ -42,12 +43,14 @@ struct Checkpoint {
   std::vector<std::string> states{};  ///< each network's
   std::string fit{};                  ///< the options of the fit that is under way, a line each; empty if none is
   std::vector<Position> positions{};
+  std::string evidence{};  ///< what the grouping rule found out (evidence_bytes, search_journal.hpp); empty if nothing
 };
 
 namespace detail {
 
 inline constexpr std::string_view checkpoint_magic = "mtlxckpt";
-inline constexpr std::uint64_t checkpoint_version = 1;
+inline constexpr std::uint64_t checkpoint_version = 2;
+inline constexpr std::uint64_t oldest_checkpoint_version = 1;
 
 // What training changes, as memory: trivially copyable, and nothing for an empty type.
 template <class T>
@@ -142,6 +145,7 @@ class CheckpointReader {
   std::string& bytes = writer.bytes();
   std::size_t size = 4096;
   for (const std::string& state : checkpoint.states) size += state.size();
+  size += checkpoint.evidence.size();
   for (const Position& position : checkpoint.positions) size += position.best_state.size();
   bytes.reserve(size);
   bytes += detail::checkpoint_magic;
@@ -163,6 +167,7 @@ class CheckpointReader {
     writer.real(position.best);
     writer.text(position.best_state);
   }
+  writer.text(checkpoint.evidence);
   const std::uint64_t whole = bytes.size() + sizeof whole;
   std::memcpy(bytes.data() + 16, &whole, sizeof whole);
   writer.number(checksum(bytes));
@@ -178,9 +183,9 @@ class CheckpointReader {
   if (bytes.size() < head + 8) fail(file, " is cut: it holds ", bytes.size(), " bytes, not even a checkpoint's head");
   detail::CheckpointReader front(bytes.substr(magic.size()), file);
   const std::uint64_t version = front.number(), size = front.number();
-  if (version != detail::checkpoint_version)
-    fail(file, " has version ", version, " of the checkpoint format, and this program reads version ",
-         detail::checkpoint_version);
+  if (version < detail::oldest_checkpoint_version || version > detail::checkpoint_version)
+    fail(file, " has version ", version, " of the checkpoint format, and this program reads ",
+         detail::oldest_checkpoint_version, " to ", detail::checkpoint_version);
   if (size != bytes.size())
     fail(file, size > bytes.size() ? " is cut: it holds " : " goes on after its end: it holds ", bytes.size(),
          " bytes, expected ", size);
@@ -205,6 +210,7 @@ class CheckpointReader {
     position.best_state = reader.text();
     checkpoint.positions.push_back(std::move(position));
   }
+  if (version > 1) checkpoint.evidence = reader.text();
   reader.end();
   return checkpoint;
 }

@@ -74,6 +74,13 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     Base::use_average();
     push_ = true;
   }
+  void begin_average()
+    requires optim::averages<Optimizing>
+  {
+    pulled();
+    Base::begin_average();
+    push_ = true;
+  }
 
   /// As the host's learner.
   [[gnu::noinline]] Step step(Back& backend, const Data& data, std::span<const Part> parts, Step where,
@@ -398,7 +405,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     }
     [[gnu::cold]] std::span<const double> losses_at(const Edit<Scalar>& edit, const data::DataSet& held_out) override {
       upload(edit);
-      const typename Base::Session::OneBatch other(held_out);
+      const typename Base::OneBatch other(held_out);
       learner_.count_labels(other.data, other.parts);
       learner_.plan(other.data, other.parts, false, false, {}, backend::PassKind::losses);
       learner_.look(edited_there_.data(), false);
@@ -510,10 +517,8 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     for (std::size_t t = 0; t < tasks; ++t) {
       const std::size_t n = target_count[t];
       if (const data::Targets* targets = stream.targets[t]; targets != nullptr) {
-        for (std::size_t i = 0; i < n; ++i) {
-          to[i] = static_cast<Scalar>(targets->row(sample)[i]);
-          to[n + i] = targets->present(sample, i) ? Scalar(1) : Scalar(0);
-        }
+        targets->copy(sample, to);
+        for (std::size_t i = 0; i < n; ++i) to[n + i] = targets->present(sample, i) ? Scalar(1) : Scalar(0);
       } else {
         std::fill_n(to, 2 * n, Scalar(0));
       }

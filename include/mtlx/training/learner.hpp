@@ -184,6 +184,25 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     return std::make_unique<Session>(*this, backend, data, parts, draws, where, optim::Now{});
   }
 
+  /// Of a network of one task: its mean loss on a data set, evaluating, with the gradient on all parameters, to :
+  /// (parameters); and how a step along such a gradient would move them, by : (parameters). Nothing is trained.
+  [[gnu::cold]] double whole_gradient(Back& backend, const data::DataSet& samples, std::span<Scalar> to)
+    requires(tasks == 1)
+  {
+    const typename Base::OneBatch one(samples);
+    plan(backend, one.data, one.parts);
+    find_gradients(backend, one.data, {}, false, to.data(), to.data() + Net::shared);
+    used_slots_ = std::min<std::size_t>(2, units_.size());  // as many as the gradients went through
+    sum_losses();
+    return losses_[0];
+  }
+  [[gnu::cold]] void whole_step(Back& backend, std::span<const Scalar> gradient, const optim::Now& now,
+                                std::span<Scalar> by)
+    requires(tasks == 1)
+  {
+    find_step(backend, 0, gradient.data(), now, by.data(), Net::parameters);
+  }
+
   /// As `step`, and done(step) for each step that is over; some backends are late with that until `complete`.
   template <class Done>
   void advance(Back& backend, const Data& data, std::span<const Part> parts, const Step& where,
@@ -325,7 +344,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
     std::span<const Part> parts_;
     backend::Draws draws_;
     optim::Now now_;
-    std::optional<typename Base::Session::OneBatch> other_;  // what is evaluated on, if not the step's batch
+    std::optional<typename Base::OneBatch> other_;  // what is evaluated on, if not the step's batch
   };
   // Whether the balancer leaves the rows in the slots as they came.
   static constexpr bool gradients_stay =
@@ -379,13 +398,14 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
   }
 
   // Each present task's gradient on the shared parameters, of what is planned: rows : (tasks, shared). They are found as
-  // the slots' rows are, in places of their own.
+  // the slots' rows are, in places of their own. `rest`: where the gradient on the other parameters goes, if it is wanted.
   [[gnu::cold, gnu::noinline]] void find_gradients(Back& backend, const Data& data, backend::Draws draws, bool training,
-                                                   Scalar* rows) {
+                                                   Scalar* rows, Scalar* rest = nullptr) {
     constexpr std::size_t size = tasks * Net::shared, own = Net::parameters - Net::shared;
     if (apart_.size() == 0) apart_ = Buffer<Scalar>(size + 2 * own);
     const std::size_t slots = std::min<std::size_t>(2, units_.size());
-    const std::array<Apart, 2> to{{{rows, apart_.data() + size}, {apart_.data(), apart_.data() + size + own}}};
+    const std::array<Apart, 2> to{
+        {{rows, rest != nullptr ? rest : apart_.data() + size}, {apart_.data(), apart_.data() + size + own}}};
     for_each_present(present_, [&](std::size_t t, std::size_t) { scale_[t] = 1 / counts_[t]; });
     if constexpr (masked) cover(backend, parameters_.data(), present_);
     backend.run(slots, [&](std::size_t s, std::size_t worker) {
@@ -400,7 +420,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
         const std::size_t begin = job * chunk, count = std::min(chunk, size - begin);
         Back::axpy(1, {to[1].rows + begin, count}, {rows + begin, count});
       });
-      if constexpr (optim::needs_norm<Optimizing>) Back::axpy(1, {to[1].own, own}, {to[0].own, own});
+      if (optim::needs_norm<Optimizing> || rest != nullptr) Back::axpy(1, {to[1].own, own}, {to[0].own, own});
     }
     if constexpr (Base::holds_still)
       for_each_present(present_, [&](std::size_t t, std::size_t) {
@@ -427,14 +447,14 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
 
   // How a task's own step along its gradient would move the shared parameters: the optimizer's rule on copies.
   [[gnu::cold, gnu::noinline]] void find_step(Back& backend, std::size_t task, const Scalar* gradient, optim::Now now,
-                                              Scalar* by) {
+                                              Scalar* by, std::size_t upto = Net::shared) {
     constexpr std::size_t part = 2048, numbers = (1 + states) * part;
     if (moved_.size() == 0) moved_ = Buffer<Scalar>(backend.workers() * numbers);
     if constexpr (optim::needs_norm<Optimizing>)
-      now.gradient_norm = std::sqrt(squares(gradient, Net::shared) + own_squares_[task]);
+      now.gradient_norm = std::sqrt(squares(gradient, upto) + (upto == Net::shared ? own_squares_[task] : 0));
     for (std::size_t s = 0; s < Net::segments.size(); ++s) {
       const Segment& segment = Net::segments[s];
-      if (segment.offset >= Net::shared) continue;
+      if (segment.offset >= upto) continue;
       if (!segment.owners.has(task)) {
         std::fill_n(by + segment.offset, segment.size, Scalar(0));
         continue;
@@ -559,8 +579,7 @@ class Learner<Net, Tasks<Task...>, Balancing, Optimizing, Back>
       if (!set.has(t)) continue;
       const std::size_t n = target_count[t];
       const data::Targets& targets = *stream.targets[t];
-      for (std::size_t i = 0; i < unit.samples.size(); ++i)
-        for (std::size_t j = 0; j < n; ++j) rows_of[i * n + j] = static_cast<Scalar>(targets.row(unit.samples[i])[j]);
+      for (std::size_t i = 0; i < unit.samples.size(); ++i) targets.copy(unit.samples[i], rows_of + i * n);
       Slice::load(rows_of, count, n, memory.at(layout.target[t]));
       std::fill_n(rows_of, width * n, Scalar(0));
       for (std::size_t i = 0; i < unit.samples.size(); ++i) {

@@ -178,8 +178,29 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
         if (ever_moves(i)) parameters_[i] = state_[i];
     }
   }
+  /// The optimizer's average begins anew, at the weights.
+  [[gnu::cold]] void begin_average()
+    requires optim::averages<Optimizing>
+  {
+    std::copy_n(parameters_.data(), Net::parameters, state_.data());
+  }
 
  protected:
+  // A data set as one batch.
+  struct OneBatch {
+    Data data;
+    Sampler whole;
+    std::span<const Part> parts;
+
+    [[gnu::cold]] explicit OneBatch(const data::DataSet& set)
+        : data(set, Net::in, {}), whole(data.sizes(), {.batch_size = data.size(), .shuffle = false}) {
+      whole.begin(0);
+      parts = whole.next();
+    }
+    OneBatch(const OneBatch&) = delete;
+    OneBatch& operator=(const OneBatch&) = delete;
+  };
+
   // What a probe sees of a step, but for where the numbers are. Losses are looked at through the learner's own; this step's
   // outlive that.
   class Session : public ProbeSession<Scalar> {
@@ -197,22 +218,6 @@ class LearnerBase<Net, Tasks<Task...>, Balancing, Optimizing, Number> {
     Session& operator=(const Session&) = delete;
 
     const Step& step() const override { return step_; }
-
-   protected:
-    // A data set as one batch.
-    struct OneBatch {
-      Data data;
-      Sampler whole;
-      std::span<const Part> parts;
-
-      [[gnu::cold]] explicit OneBatch(const data::DataSet& set)
-          : data(set, Net::in, {}), whole(data.sizes(), {.batch_size = data.size(), .shuffle = false}) {
-        whole.begin(0);
-        parts = whole.next();
-      }
-      OneBatch(const OneBatch&) = delete;
-      OneBatch& operator=(const OneBatch&) = delete;
-    };
 
    private:
     LearnerBase& base_;

@@ -10,12 +10,14 @@
 #include <mtlx/backend/cpu.hpp>
 #include <mtlx/backend/reference.hpp>
 #include <mtlx/balancing/equal_weights.hpp>
+#include <mtlx/core/buffer.hpp>
 #include <mtlx/core/clock.hpp>
 #include <mtlx/core/options.hpp>
 #include <mtlx/grouping/together.hpp>
 #include <mtlx/nn/task.hpp>
 #include <mtlx/optim/adam.hpp>
 #include <mtlx/sharing/masks.hpp>
+#include <mtlx/training/drawing.hpp>
 #include <mtlx/training/learner.hpp>
 #include <mtlx/training/options.hpp>
 #include <mtlx/training/policies.hpp>
@@ -45,17 +47,18 @@ class Judge {
     constexpr std::size_t width = static_cast<std::size_t>(Loss::targets(outputs_of));
     constexpr std::size_t numbers = static_cast<std::size_t>(outputs_of);
     using Slice = backend::ReferenceSlice;
+    // Not on the stack: a large picture is too large for it.
+    Buffer<float> z(numbers), truth(width);
+    Buffer<double> exact(numbers), gradient(numbers), target(width), there(width);
+    Buffer<unsigned char> present(width);
     for (std::size_t i = 0; i < count; ++i) {
-      std::array<float, numbers> z;
-      std::array<double, numbers> exact, gradient;
-      std::array<double, width> target, there;
-      std::array<unsigned char, width> present;
       for (std::size_t j = 0; j < numbers; ++j) {
         exact[j] = static_cast<double>(outputs[i * numbers + j]);
         z[j] = static_cast<float>(outputs[i * numbers + j]);
       }
+      targets.copy(first + i, truth.data());
       for (std::size_t j = 0; j < width; ++j) {
-        target[j] = static_cast<double>(targets.row(first + i)[j]);
+        target[j] = static_cast<double>(truth[j]);
         present[j] = targets.present(first + i, j) ? 1 : 0;
         there[j] = present[j];
         count_ += there[j];
@@ -63,12 +66,12 @@ class Judge {
       loss_ += Loss::template evaluate<outputs_of>(
           nn::LossSample<Slice>{{exact.data()}, {target.data()}, {there.data()}, {gradient.data()}, 1.0});
       if (!targets.goes_on(first + i)) metrics_.begin_sequence();
-      metrics_.add(z, {targets.row(first + i), width}, present);
+      metrics_.add(z.span(), truth.span(), present.span());
     }
   }
-  auto score() const {
-    return make_score(count_ > 0 ? loss_ / count_ : std::numeric_limits<double>::quiet_NaN(), metrics_);
-  }
+  double loss() const { return count_ > 0 ? loss_ / count_ : std::numeric_limits<double>::quiet_NaN(); }
+  auto metrics() const { return metrics_.values(); }
+  auto score() const { return make_score(loss(), metrics_); }
 
  private:
   double loss_ = 0;
@@ -123,7 +126,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
   /// Trains on the data, one network after the other; called again, goes on with the next epochs' order. Where the grouping
   /// rule finds its plan by training, and neither `load` nor `set_plan` has brought one, the first call does that first, and
-  /// networks begin anew, whatever was written into them. Throws `Error` if the data do not fit the model, an option is out
+  /// networks begin anew, whatever was written into `parameters()`. Throws `Error` if the data do not fit the model, an option is out
   /// of range, or a loss or a parameter is not finite; the model is then between two epochs: `load` a checkpoint, or make a
   /// new one.
   [[gnu::cold]] void fit(const data::DataSet& data, const FitOptions& options = {}) {
@@ -186,8 +189,13 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     write_safetensors(path, content);
   }
   /// Reads parameters alone; the optimizer's and the balancer's states stay. Throws `Error`, with nothing changed, if the
-  /// file is broken, or names, shapes and types are not exactly the model's.
+  /// file is broken, or names, shapes and types are not exactly the model's; and where the grouping rule has yet to find its
+  /// plan, for networks begin anew then.
   [[gnu::cold]] void load_weights(const std::string& path) {
+    if constexpr (grouping::Finds<Grouping>)
+      if (!planned_)
+        fail("load_weights: the groups of tasks are yet to be found, and networks begin anew then: call find_plan, ",
+             "set_plan or load before");
     const data::Safetensors content = data::read_safetensors(path);
     const auto all = weights();
     detail::check_tensors(content, all, sizeof(Scalar), path);
@@ -233,14 +241,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   [[gnu::cold]] const grouping::Evidence& find_plan(const data::DataSet& data, const FitOptions& options)
     requires grouping::Finds<Grouping>
   {
-    grouping::Plan found;
-    {
-      detail::WorkshopOf<Model> workshop(*this, data, options);
-      found = std::as_const(options_.grouping).find(workshop);
-      found.evidence.steps = workshop.steps();
-    }
-    set_plan(std::move(found.groups));
-    evidence_ = std::move(found.evidence);
+    find(data, options, nullptr);
     return evidence_;
   }
   /// Gives the model a plan: a network for each group, with first weights. No plan is looked for then. Throws `Error`, with
@@ -259,6 +260,14 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     requires grouping::Regroups<Grouping>
   {
     return grouping::Regrouping::history(networks_.at(network).notes(), tasks);
+  }
+
+  /// The streams' chances and groups under a rule that says which are drawn, and what finding them cost.
+  [[gnu::cold]] grouping::Drawn drawn(std::size_t network = 0) const
+    requires grouping::Draws<Grouping>
+  {
+    const std::span<const double> notes = networks_.at(network).notes();
+    return grouping::Drawing::drawn(notes, options_.grouping.memory(grouping::Drawing::streams_in(notes)));
   }
 
   /// Which tasks own which shared weights of one network, under sharing::Sparse.
@@ -285,11 +294,14 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
  private:
   friend class detail::WorkshopOf<Model>;
+  template <class>
+  friend class detail::DrawingOf;
   using Data = typename Learner::Data;
 
   static constexpr std::array<std::size_t, tasks> outputs_{static_cast<std::size_t>(Task::outputs)...};
   static constexpr std::array<bool, tasks> higher_{Task::Metric::higher_is_better...};
   static constexpr bool regroups = grouping::Regroups<Grouping>;
+  static constexpr bool draws = grouping::Draws<Grouping>;
   using Turns = detail::TurnsOf<Grouping, Scalar, tasks>;
   // Whether masks are found by trainings of their own.
   static constexpr bool searches = [] {
@@ -407,14 +419,46 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     for (const grouping::Group& group : plan_)
       text += join("network of ", names_of(group.members), " for ", names_of(group.serves), "\n");
     if constexpr (regroups) text += join("groups by ", type_name<Grouping>(), " with ", Turns::numbers, " numbers\n");
+    if constexpr (draws)
+      if (const std::size_t streams = grouping::Drawing::streams_in(networks_[0].notes()); streams > 0)
+        text += join(detail::streams_line, streams, " by ", type_name<Grouping>(), "\n");
     if constexpr (grouping::Finds<Grouping>)
       for (std::size_t g = 0; planned_ && g < plan_.size(); ++g)
         text += join(detail::plan_line, plan_[g].members.bits(), " ", plan_[g].serves.bits(), "\n");
     return text;
   }
+  // What the rule keeps of so many streams has its place with the network.
+  [[gnu::cold]] void keep_streams(std::size_t streams) {
+    if constexpr (draws) {
+      const std::span<const double> kept = networks_[0].notes();
+      if (grouping::Drawing::streams_in(kept) == streams) return;
+      if (!kept.empty())
+        fail("the model was trained on ", grouping::Drawing::streams_in(kept),
+             " streams, and its grouping rule knows them by number: the data have ", streams);
+      detail::keep_streams<Grouping>(networks_[0], options_.grouping, streams);
+    }
+  }
+  // Trainings that are over are taken from the journal, and new ones put into it, if there is one.
+  [[gnu::cold]] void find(const data::DataSet& data, const FitOptions& options, detail::SearchJournal* journal) {
+    grouping::Plan found;
+    {
+      detail::WorkshopOf<Model> workshop(*this, data, options, journal);
+      found = std::as_const(options_.grouping).find(workshop);
+      found.evidence.steps = workshop.steps();
+    }
+    set_plan(std::move(found.groups));
+    evidence_ = std::move(found.evidence);
+  }
   // What a plan that was found is kept as. A model whose rule finds plans takes it from the file that it goes on with, or
-  // that none was found yet.
+  // that none was found yet. So do rules that draw streams with how many they are.
   [[gnu::cold]] bool adopt_plan(const Checkpoint& found) {
+    if constexpr (draws) {
+      const std::size_t streams = detail::streams_in(found.model);
+      if (grouping::Drawing::streams_in(networks_[0].notes()) == streams) return false;
+      networks_[0].keep_notes(0);
+      if (streams > 0) keep_streams(streams);
+      return true;
+    }
     if constexpr (grouping::Finds<Grouping>) {
       auto plan = detail::plan_in(found.model, tasks);
       const bool known = !plan.empty();
@@ -427,7 +471,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     return false;
   }
   [[gnu::cold]] void take(const Checkpoint& found, const std::string& path) {
-    if constexpr (grouping::Finds<Grouping>)
+    if constexpr (grouping::Finds<Grouping> || draws)
       if (Model other = *this; other.adopt_plan(found)) {
         other.take(found, path);
         *this = std::move(other);
@@ -436,7 +480,9 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     Checkpoint now = checkpoint();
     now.states = states();
     detail::check_checkpoint(found, now, path);
-    restore(found.states);
+    grouping::Evidence evidence = parse_evidence(found.evidence, path);
+    restore(found, now.states, path);
+    evidence_ = std::move(evidence);
     epochs_done_ = found.epochs_done + detail::epochs_over(found);
   }
 
@@ -451,6 +497,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   [[gnu::cold]] Checkpoint checkpoint() const {
     Checkpoint now = start();
     now.model = layout();
+    now.evidence = evidence_bytes(evidence_);
     return now;
   }
   [[gnu::cold]] std::vector<std::string> states() const {
@@ -461,10 +508,21 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
   [[gnu::cold]] void restore(const std::vector<std::string>& states) {
     for (std::size_t g = 0; g < networks_.size(); ++g) networks_[g].restore(states[g]);
   }
+  // The states in a file; those of before where what a rule kept of its streams can't be.
+  [[gnu::cold]] void restore(const Checkpoint& found, const std::vector<std::string>& before, const std::string& file) {
+    restore(found.states);
+    if constexpr (draws) {
+      const std::span<const double> notes = networks_[0].notes();
+      if (notes.empty() || grouping::Drawing::sound(notes, detail::streams_in(found.model))) return;
+      restore(before);
+      fail(file, " is no sound checkpoint: what it says of streams can't be");
+    }
+  }
 
   // Every network as it was after its best epoch, as far as there was one; a model between two fits.
   [[gnu::cold]] Checkpoint best_of(const Checkpoint& run) const {
-    Checkpoint best{run.model, run.seed, run.epochs_done + detail::epochs_over(run, true), states(), {}, {}};
+    Checkpoint best{run.model, run.seed, run.epochs_done + detail::epochs_over(run, true), states(), {}, {}, {}};
+    best.evidence = run.evidence;
     for (std::size_t g = 0; g < networks_.size(); ++g)
       if (!run.positions[g].best_state.empty()) best.states[g] = run.positions[g].best_state;
     return best;
@@ -472,6 +530,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
 
   // What keeps a run: behind virtual functions, so that its code is compiled where it is asked for only.
   struct Keeper {
+    virtual void find_plan(const data::DataSet& all, const Data& data, const Data& validation) = 0;
     virtual Checkpoint begin(const Data& data, const Data& validation) = 0;
     virtual void save(Checkpoint& run) = 0;
     virtual void save_best(const Checkpoint& run) = 0;
@@ -488,6 +547,19 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         : model_(model), options_(options), files_(files) {
       this->every_steps = files.every_steps;
       this->resumes = detail::resumes(files);
+      // A search that is under way was begun after any run that is there.
+      if constexpr (grouping::Finds<Grouping>)
+        if (!model.planned_ && file_exists(detail::search_file(files))) this->resumes = false;
+    }
+    // Goes on with a search that was interrupted, or begins one.
+    [[gnu::cold]] void find_plan(const data::DataSet& all, const Data& data, const Data& validation) override {
+      if constexpr (grouping::Finds<Grouping>) {
+        detail::SearchJournal journal(detail::search_file(files_),
+                                      join(model_.layout(), "seed ", model_.options_.seed, "\n", type_name<Grouping>(),
+                                           "\n", options_.epochs, " epochs\n", text(data, validation)),
+                                      tasks, files_.resume);
+        model_.find(all, options_, &journal);
+      }
     }
     // Begins a run, or goes on with one that was interrupted.
     [[gnu::cold]] Checkpoint begin(const Data& data, const Data& validation) override {
@@ -504,18 +576,20 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         }
       }
       Checkpoint run = model_.checkpoint();
-      run.fit =
-          detail::fit_text(options_.batch_size, options_.sampling, options_.shuffle, data.sizes(), validation.sizes(),
-                           options_.monitor != nullptr, bool(options_.augment), options_.early_stopping);
+      run.fit = text(data, validation);
       if (!this->resumes) {
         detail::remove_best(files_);
         save(run);
+        if constexpr (grouping::Finds<Grouping>)
+          if (model_.planned_) std::remove(detail::search_file(files_).c_str());
         return run;
       }
       run.states = model_.states();
       detail::check_checkpoint(found, run, file);
       detail::check_run(found, run, options_.epochs, file);
-      model_.restore(found.states);
+      grouping::Evidence evidence = parse_evidence(found.evidence, file);
+      model_.restore(found, run.states, file);
+      model_.evidence_ = std::move(evidence);
       found.states.clear();
       return found;
     }
@@ -531,6 +605,12 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     }
 
    private:
+    std::string text(const Data& data, const Data& validation) const {
+      return detail::fit_text(options_.batch_size, options_.sampling, options_.shuffle, data.sizes(),
+                              validation.sizes(), options_.monitor != nullptr, bool(options_.augment),
+                              options_.early_stopping, options_.drawn);
+    }
+
     Model& model_;
     const FitOptions& options_;
     const Checkpointing& files_;
@@ -593,7 +673,12 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     detail::check_options(options.batch_size, options.early_stopping, options.monitor != nullptr,
                           options.validation != nullptr);
     if constexpr (grouping::Finds<Grouping>)
-      if (!planned_ && options.epochs > 0 && (keeper == nullptr || !keeper->resumes)) find_plan(data, options);
+      if (!planned_ && options.epochs > 0 && (keeper == nullptr || !keeper->resumes)) {
+        if (keeper != nullptr)
+          keeper->find_plan(data, bound, validation);
+        else
+          find_plan(data, options);
+      }
     for (const grouping::Group& group : plan_)
       if (options.early_stopping.patience > 0 && options.monitor == nullptr &&
           !validation.labelled().meets(group.serves))
@@ -601,6 +686,15 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     if constexpr (searches)
       for (std::size_t g = 0; g < networks_.size() && (keeper == nullptr || !keeper->resumes); ++g)
         find_masks(g, bound, validation, options);
+    if constexpr (draws) {
+      if (options.sampling != Sampling::drawn)
+        fail(
+            "the grouping rule says which streams are drawn, and the fit deals them out otherwise: ask for .sampling = "
+            "training::Sampling::drawn");
+      if (options.validation != nullptr && options.validation_clusters != nullptr)
+        static_cast<void>(data::distinct(*options.validation_clusters, *options.validation));
+      keep_streams(bound.streams().size());
+    }
     Checkpoint run = keeper != nullptr ? keeper->begin(bound, validation) : start();
     for (std::size_t g = 0; g < networks_.size(); ++g)
       train(g, bound, validation, options, run, keeper, {}, samples.held_out());
@@ -617,13 +711,20 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     Position& at = run.positions[g];
     // Streams without a label for the network's tasks are not dealt out.
     std::vector<std::size_t> streams, sizes;
+    DrawOptions drawn = options.drawn;
     for (std::size_t s = 0; s < data.streams().size(); ++s)
       if (data.streams()[s].labelled.meets(network.members())) {
         streams.push_back(s);
         sizes.push_back(data.streams()[s].inputs->size());
       }
+    if (!drawn.chances.empty()) {
+      drawn.chances.clear();
+      if (options.drawn.chances.size() != data.streams().size())
+        fail("sampling: ", options.drawn.chances.size(), " chances for ", data.streams().size(), " streams");
+      for (const std::size_t s : streams) drawn.chances.push_back(options.drawn.chances[s]);
+    }
     network.complete([](const Step&) {});  // of a fit that somebody's exception ended
-    Sampler sampler(sizes, {options.batch_size, options.sampling, options.shuffle, options_.seed});
+    Sampler sampler(sizes, {options.batch_size, options.sampling, options.shuffle, options_.seed, std::move(drawn)});
     if (at.step >= std::max<std::uint64_t>(sampler.steps(), 1)) fail("the checkpoint is in a step that there is not");
     static constexpr std::array<std::string_view, tasks> metrics{Task::Metric::name...};
     Run about{TaskList::names,
@@ -636,7 +737,7 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
               g};
     for (const std::size_t size : sizes) about.samples += size;
     for (Observer* observer : options.observers) observer->on_begin(about);
-    Buffer<Sampler::Part> parts(streams.size());
+    Buffer<Sampler::Part> parts(sampler.most_parts());
     const TaskSet labelled = validation.labelled();
     const std::span<double> total(at.sums.data(), tasks), count(at.sums.data() + tasks, tasks);
     optim::Now time;
@@ -646,6 +747,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
     [[maybe_unused]] Turns turns(std::as_const(options_.grouping), network.notes(), options_.seed,
                                  network.members() & data.labelled(), held_out,
                                  std::span<Probe<Scalar>* const>(options.probes));
+    [[maybe_unused]] typename detail::ChooseDrawing<Model, draws>::type drawing(*this, network, data, validation,
+                                                                                options, sampler, time);
     while (at.epoch < options.epochs && !detail::stops(at, options.early_stopping)) {
       const double start = clock_seconds();
       const std::size_t epoch = epochs_done_ + at.epoch;
@@ -659,18 +762,20 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
       };
       const std::size_t end = at.step + std::min(sampler.steps() - at.step, course.steps - taken);
       for (std::size_t step = at.step; step < end; ++step, ++taken) {
+        time.epoch = static_cast<double>(epoch) + static_cast<double>(step) / static_cast<double>(sampler.steps());
+        if constexpr (draws) drawing.begin_step();
         std::size_t dealt = 0;
         for (const Sampler::Part& part : sampler.next()) parts[dealt++] = {streams[part.stream], part.samples};
         Step now;
         now.epoch = epoch;
         now.step = step;
-        time.epoch = static_cast<double>(epoch) + static_cast<double>(step) / static_cast<double>(sampler.steps());
         if constexpr (regroups)
           landed(turns.step(network, *backend_, data, std::span<const Sampler::Part>(parts.span().first(dealt)), now,
                             time, options.augment));
         else
           network.advance(*backend_, data, parts.span().first(dealt), now, options.probes, time, options.augment,
                           landed);
+        if constexpr (draws) drawing.end_step();
         const std::size_t every = keeper != nullptr ? keeper->every_steps : 0;
         if (every > 0 && (step + 1) % every == 0 && step + 1 < sampler.steps()) {
           network.complete(landed);

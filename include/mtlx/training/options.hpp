@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <mtlx/core/random.hpp>
 #include <mtlx/core/shape.hpp>
+#include <mtlx/data/clusters.hpp>
 #include <mtlx/data/data_set.hpp>
 #include <mtlx/sharing/sharing.hpp>
 #include <mtlx/training/observer.hpp>
@@ -36,13 +37,14 @@ struct EarlyStopping {
 
 /// Files that keep a run from being lost, for `fit(data, options, checkpointing)`. `last.mtlx` is written at the start, after
 /// every epoch and between, and `best.mtlx` whenever the monitor is better than before in this run, by at least
-/// `minimum_improvement` (with validation data); `load` reads both. An argument of its own, so that programs without files
-/// don't compile what writes them.
+/// `minimum_improvement` (with validation data); `load` reads both. While a grouping rule looks for its plan by training,
+/// `search.mtlx` keeps the trainings that are over, and it is removed when the plan is found. An argument of its own, so
+/// that programs without files don't compile what writes them.
 struct Checkpointing {
   std::string directory{};      ///< made if it alone is missing (POSIX); empty: no files
   std::size_t every_steps = 0;  ///< besides every epoch, after so many steps of it; 0: not
-  /// Go on where `last.mtlx` ends, if it is there: the same bits as without interruption. The data's content and the
-  /// policies' hyper-parameters are not in the file: they must be given as before.
+  /// Go on where `last.mtlx` ends, or the search in `search.mtlx`, if it is there: the same bits as without interruption. The
+  /// data's content and the policies' hyper-parameters are not in the files: they must be given as before.
   bool resume = false;
 };
 
@@ -73,9 +75,11 @@ class Augmentation {
 template <class Scalar>
 struct FitOptions {
   std::size_t epochs = 1;
-  std::size_t batch_size = 64;                ///< samples a step, from each stream that takes part
-  const data::DataSet* validation = nullptr;  ///< evaluated after every epoch
-  Sampling sampling = Sampling::together;     ///< where tasks have inputs of their own
+  std::size_t batch_size = 64;                          ///< samples a step, from each stream that takes part
+  const data::DataSet* validation = nullptr;            ///< evaluated after every epoch
+  const data::Clusters* validation_clusters = nullptr;  ///< whose each validation sample is; without, each is its own
+  Sampling sampling = Sampling::together;               ///< where tasks have inputs of their own
+  DrawOptions drawn{};                                  ///< for Sampling::drawn
   bool shuffle = true;
   std::vector<Observer*> observers{};    ///< look on; not owned
   std::vector<Probe<Scalar>*> probes{};  ///< ask for losses elsewhere; not owned

@@ -9,6 +9,7 @@
 #include <mtlx/core/kind.hpp>
 #include <mtlx/core/shape.hpp>
 #include <mtlx/core/tasks.hpp>
+#include <mtlx/grouping/drawing.hpp>
 #include <mtlx/grouping/grouping.hpp>
 #include <mtlx/grouping/regrouping.hpp>
 #include <mtlx/nn/task.hpp>
@@ -185,7 +186,7 @@ consteval bool check_asked() {
 }
 
 // Whether a network can be regrouped while it trains, if the rule does that.
-template <class Grouping, class Network, class Back>
+template <class Grouping, class TaskList, class Network, class Back>
 consteval bool check_regrouped() {
   if constexpr (std::is_void_v<Grouping>) {
     return true;
@@ -199,7 +200,12 @@ consteval bool check_regrouped() {
     static_assert(can,
                   "mtlx: a rule that regroups while training works on the processor and without masks: see "
                   "grouping/regrouping.hpp");
-    return whole && can;
+    constexpr bool draws =
+        !grouping::Draws<Grouping> || (TaskList::count == 1 && !sharing::masked<Network> && backend::OnHost<Back>);
+    static_assert(draws,
+                  "mtlx: a rule that draws streams works with one task, on the processor and without masks: see "
+                  "grouping/drawing.hpp");
+    return whole && can && draws;
   }
 }
 
@@ -230,7 +236,7 @@ consteval bool check_model() {
                                                                   Policies...>::template Network<In::shape, TaskList>,
                                                   PickOr<Kind::backend, DefaultBack, Policies...>>())
                   return detail::check_regrouped<
-                      PickOr<Kind::grouping, void, Policies...>,
+                      PickOr<Kind::grouping, void, Policies...>, TaskList,
                       typename PickOr<Kind::sharing, void, Policies...>::template Network<In::shape, TaskList>,
                       PickOr<Kind::backend, DefaultBack, Policies...>>();
     }
@@ -300,6 +306,7 @@ struct Refused {
   std::span<Scalar> parameters(std::size_t = 0) const;
   const std::vector<grouping::Group>& plan() const;
   grouping::GroupHistory groups(std::size_t = 0) const;
+  grouping::Drawn drawn(std::size_t = 0) const;
   sharing::Masks masks(std::size_t = 0) const;
   void set_masks(auto&&, std::size_t = 0) {}
 };

@@ -53,6 +53,7 @@ inline bool restores_best(const EarlyStopping& stopping) { return stopping.patie
 
 inline std::string last_file(const Checkpointing& files) { return files.directory + "/last.mtlx"; }
 inline std::string best_file(const Checkpointing& files) { return files.directory + "/best.mtlx"; }
+inline std::string search_file(const Checkpointing& files) { return files.directory + "/search.mtlx"; }
 
 /// The best of an earlier run is none of the one that begins.
 [[gnu::cold, gnu::noinline]] inline void remove_best(const Checkpointing& files) {
@@ -71,10 +72,16 @@ inline std::string best_file(const Checkpointing& files) { return files.director
 [[gnu::cold, gnu::noinline]] inline std::string fit_text(std::size_t batch_size, Sampling sampling, bool shuffle,
                                                          const std::vector<std::size_t>& sizes,
                                                          const std::vector<std::size_t>& validation, bool monitor,
-                                                         bool augment, const EarlyStopping& stopping) {
-  const char* how = sampling == Sampling::together      ? "together"
+                                                         bool augment, const EarlyStopping& stopping,
+                                                         const DrawOptions& drawn) {
+  std::string how = sampling == Sampling::together      ? "together"
                     : sampling == Sampling::round_robin ? "round_robin"
+                    : sampling == Sampling::drawn       ? "drawn"
                                                         : "proportional";
+  if (sampling == Sampling::drawn) {
+    how += join(", ", drawn.draws, " streams a step, ", drawn.steps, " steps an epoch, chances");
+    for (const double chance : drawn.chances) how += join(" ", chance);
+  }
   std::string text = join("batch size ", batch_size, "\nsampling ", how, "\nshuffle ", shuffle ? "on" : "off", "\n");
   for (const std::size_t size : sizes) text += join(size, " training samples\n");
   for (const std::size_t size : validation) text += join(size, " validation samples\n");

@@ -22,6 +22,7 @@
 #include <mtlx/training/checkpoint.hpp>
 #include <mtlx/training/observer.hpp>
 #include <mtlx/training/sampler.hpp>
+#include <mtlx/training/search_journal.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,6 +38,13 @@ struct Course {
   std::size_t steps = std::numeric_limits<std::size_t>::max();  ///< and no more
 };
 
+/// Takes the first line off a text.
+inline std::string_view take_line(std::string_view& text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  return line;
+}
+
 inline constexpr std::string_view plan_line = "group ";
 
 /// The plan in a checkpoint's layout text, or none.
@@ -48,8 +56,7 @@ inline constexpr std::string_view plan_line = "group ";
     return TaskSet::of_bits(bits);
   };
   while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::string_view line = take_line(text);
     if (!line.starts_with(plan_line)) continue;
     const std::string_view words = line.substr(plan_line.size());
     const std::size_t middle = std::min(words.find(' '), words.size());
@@ -80,14 +87,21 @@ class Snapshots final : public Observer {
   void on_step(const Step& step) override {
     ++steps_;
     epoch_ = step.epoch + (step.step + 1 == epoch_steps_ ? 1 : 0);
-    while (kept_ < shares_.size() && static_cast<double>(steps_) >= shares_[kept_] * all_) {
+    // What the end is like is known when the epoch is over.
+    while (kept_ < shares_.size() && shares_[kept_] < 1 && static_cast<double>(steps_) >= shares_[kept_] * all_) {
       to_.push_back(placed_state(epoch_, network_.state()));
       ++kept_;
     }
   }
   std::size_t steps() const { return steps_; }
-  /// That a training which goes on from here begins with: the next one where an epoch is over.
-  std::uint64_t epoch() const { return epoch_; }
+  /// Keeps the end, where that is asked for. Throws `Error` if a share is left that never came.
+  [[gnu::cold]] void finish() {
+    if (kept_ < shares_.size() && shares_[kept_] == 1) {
+      to_.push_back(placed_state(epoch_, network_.state()));
+      ++kept_;
+    }
+    if (kept_ < shares_.size()) fail("grouping: snapshots are at shares that ascend, above 0 and 1 at most");
+  }
 
  private:
   const Learner& network_;
@@ -116,6 +130,11 @@ class Signs {
     return (bits_[i * words() + dimension / word] >> dimension % word & 1) != 0;
   }
   double size() const { return 1 / std::sqrt(static_cast<double>(dimensions_)); }
+  /// Adds what number i of a vector is in the projection, to : (dimensions).
+  void project(std::size_t i, double number, std::span<double> to) const {
+    const double by = number * size();
+    for (std::size_t d = 0; d < to.size(); ++d) to[d] += negative(d, i) ? -by : by;
+  }
 
  private:
   std::size_t words() const { return (dimensions_ + word - 1) / word; }
@@ -158,10 +177,7 @@ class StillOf final : public grouping::Still {
     const std::span<const Scalar> gradient = session_.task_gradients(room_.span()).subspan(task * shared, shared);
     signs_.draw(to.size(), shared, seed);
     std::fill(to.begin(), to.end(), 0.0);
-    for (std::size_t p = 0; p < shared; ++p) {
-      const double g = static_cast<double>(gradient[p]) * signs_.size();
-      for (std::size_t d = 0; d < to.size(); ++d) to[d] += signs_.negative(d, p) ? -g : g;
-    }
+    for (std::size_t p = 0; p < shared; ++p) signs_.project(p, static_cast<double>(gradient[p]), to);
     session_.evaluate_on(nullptr);
     return loss;
   }
@@ -205,9 +221,10 @@ class WorkshopOf final : public grouping::Workshop {
   static constexpr std::size_t count = Model::tasks;
 
  public:
-  /// Model, data and options outlive it.
-  [[gnu::cold]] WorkshopOf(const Model& model, const data::DataSet& data, const FitOptions& options)
-      : model_(model), seed_(model.options_.seed), data_(data), options_(options) {
+  /// Model, data and options outlive it, and so does a journal of what was trained before, if there is one.
+  [[gnu::cold]] WorkshopOf(const Model& model, const data::DataSet& data, const FitOptions& options,
+                           SearchJournal* journal = nullptr)
+      : model_(model), seed_(model.options_.seed), data_(data), options_(options), journal_(journal) {
     options_.observers.clear();
     options_.probes.clear();
     options_.validation = nullptr;
@@ -223,8 +240,10 @@ class WorkshopOf final : public grouping::Workshop {
   std::size_t epochs() const override { return options_.epochs; }
   std::size_t steps_in_epoch() const override {
     const Data bound(parts().first, Model::Network::in, {});
-    return Sampler(bound.sizes(), {options_.batch_size, options_.sampling, options_.shuffle, 0}).steps();
+    return Sampler(bound.sizes(), {options_.batch_size, options_.sampling, options_.shuffle, 0, options_.drawn})
+        .steps();
   }
+  bool validates() const override { return validation_ != nullptr; }
   [[gnu::cold]] void hold_out(double share) override {
     if (parts_) fail("grouping: samples are set aside before anything is trained, and once");
     set_aside(share);
@@ -232,43 +251,25 @@ class WorkshopOf final : public grouping::Workshop {
   std::size_t steps() const override { return steps_; }
 
   [[gnu::cold]] grouping::Trained train(const grouping::Training& training) override {
-    const auto& [seen, aside] = parts();
-    const TaskSet members = training.members & TaskSet::first(count);
-    if (members.empty()) fail("grouping: a rule asked to train no task");
-    if (!(members == training.members)) fail("grouping: a rule asked to train a task that the model does not have");
-    still_.reset();
-    session_.reset();
-    begin(members, training.run, training.from);
-    Learner& network = model_.networks_[0];
-    const Data bound(seen, Model::Network::in, {});
-    FitOptions options = options_;
-    Course course{static_cast<double>(options_.epochs)};
-    if (training.epochs > 0) options.epochs = training.epochs, course.epochs = static_cast<double>(training.epochs);
-    if (training.steps > 0)
-      course.steps = training.steps, options.epochs = training.steps;  // an epoch is a step or more
-    grouping::Trained result;
-    Snapshots<Learner> snapshots(network, training.snapshots, course.steps, model_.epochs_done_, result.states);
-    options.observers.push_back(&snapshots);
-    std::optional<AffinityProbe<Scalar>> probe;
-    if (training.watch != nullptr) {
-      probe.emplace(*training.watch, aside.streams().empty() ? nullptr : &aside);
-      options.probes.push_back(&*probe);
+    static_cast<void>(parts());
+    if (training.members.empty()) fail("grouping: a rule asked to train no task");
+    if (!((training.members | TaskSet::first(count)) == TaskSet::first(count)))
+      fail("grouping: a rule asked to train a task that the model does not have");
+    grouping::Affinities* const seen = training.watch != nullptr ? training.watch->record() : nullptr;
+    if (journal_ == nullptr || (training.watch != nullptr && seen == nullptr)) return train_anew(training);
+    Kept kept;
+    kept.asked = asked_for(training, training.epochs > 0 ? training.epochs : options_.epochs, held_out_);
+    if (journal_->take(kept.asked, kept)) {
+      if (seen != nullptr) give_back(kept, count, *seen);
+      steps_ += kept.steps;
+      return std::move(kept.trained);
     }
-    Checkpoint run = model_.start();
-    if constexpr (Model::searches)
-      if (training.from == nullptr) steps_ += model_.find_masks(0, bound, judge(), options);
-    model_.train(0, bound, Data(), options, run, nullptr, course);
-    steps_ += result.steps = snapshots.steps();
-    result.states.push_back(placed_state(snapshots.epoch(), network.state()));
-    const auto scores = model_.score(judge(), &network);
-    result.losses.assign(count, std::numeric_limits<double>::quiet_NaN());
-    result.scores = result.losses;
-    for (std::size_t t = 0; t < count; ++t)
-      if (members.has(t)) {
-        result.losses[t] = scores.losses()[t];
-        result.scores[t] = Model::higher_[t] ? scores.metrics()[t] : -scores.metrics()[t];
-      }
-    return result;
+    const std::size_t steps = steps_, looks = seen != nullptr ? seen->looks() : 0;
+    kept.trained = train_anew(training);
+    kept.steps = steps_ - steps;
+    if (seen != nullptr) keep_looks(*seen, looks, kept);
+    journal_->add(kept);
+    return std::move(kept.trained);
   }
 
   [[gnu::cold]] grouping::Still& still(const std::string& state, TaskSet members) override {
@@ -292,6 +293,7 @@ class WorkshopOf final : public grouping::Workshop {
 
  private:
   [[gnu::cold]] void set_aside(double share) const {
+    held_out_ = share;
     if (share == 0) {
       if (validation_ == nullptr)
         fail("grouping: without samples set aside a plan is judged on validation data, and none are given");
@@ -303,10 +305,47 @@ class WorkshopOf final : public grouping::Workshop {
   }
   // What is trained on, and what is set aside.
   const std::pair<data::DataSet, data::DataSet>& parts() const {
-    if (!parts_) set_aside(0.1);
+    if (!parts_) set_aside(validation_ != nullptr ? 0 : 0.1);
     return *parts_;
   }
   Data judge() const { return Data(validation_ != nullptr ? *validation_ : parts().second, Model::Network::in, {}); }
+  [[gnu::cold]] grouping::Trained train_anew(const grouping::Training& training) {
+    const auto& [seen, aside] = parts();
+    const TaskSet members = training.members;
+    still_.reset();
+    session_.reset();
+    begin(members, training.run, training.from);
+    Learner& network = model_.networks_[0];
+    const Data bound(seen, Model::Network::in, {});
+    FitOptions options = options_;
+    Course course{static_cast<double>(options_.epochs)};
+    if (training.epochs > 0) options.epochs = training.epochs, course.epochs = static_cast<double>(training.epochs);
+    if (training.steps > 0)
+      course.steps = training.steps, options.epochs = training.steps;  // an epoch is a step or more
+    grouping::Trained result;
+    Snapshots<Learner> snapshots(network, training.snapshots, course.steps, model_.epochs_done_, result.states);
+    options.observers.push_back(&snapshots);
+    std::optional<AffinityProbe<Scalar>> probe;
+    if (training.watch != nullptr) {
+      probe.emplace(*training.watch, aside.streams().empty() ? nullptr : &aside);
+      options.probes.push_back(&*probe);
+    }
+    Checkpoint run = model_.start();
+    if constexpr (Model::searches)
+      if (training.from == nullptr) steps_ += model_.find_masks(0, bound, judge(), options);
+    model_.train(0, bound, Data(), options, run, nullptr, course);
+    steps_ += result.steps = snapshots.steps();
+    snapshots.finish();
+    const auto scores = model_.score(judge(), &network);
+    result.losses.assign(count, std::numeric_limits<double>::quiet_NaN());
+    result.scores = result.losses;
+    for (std::size_t t = 0; t < count; ++t)
+      if (members.has(t)) {
+        result.losses[t] = scores.losses()[t];
+        result.scores[t] = Model::higher_[t] ? scores.metrics()[t] : -scores.metrics()[t];
+      }
+    return result;
+  }
   // The model becomes one network of these tasks, at its beginning or in a state.
   void begin(TaskSet members, std::uint64_t run, const std::string* from) {
     model_.options_.seed = seed_ + run * std::uint64_t{0x9e3779b97f4a7c15};
@@ -329,7 +368,9 @@ class WorkshopOf final : public grouping::Workshop {
   const data::DataSet& data_;
   const data::DataSet* validation_ = nullptr;
   FitOptions options_;
+  SearchJournal* journal_;
   mutable std::optional<std::pair<data::DataSet, data::DataSet>> parts_;  // made when they are first asked for
+  mutable double held_out_ = 0;
   std::size_t steps_ = 0;
   // The network that is held still.
   Data bound_;

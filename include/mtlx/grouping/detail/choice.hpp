@@ -24,7 +24,7 @@
 namespace mtlx::grouping::detail {
 
 /// Groups to choose from, the more a score the better.
-struct Choices {
+struct ListedGroups {
   std::size_t tasks = 0;
   std::vector<std::uint64_t> members;
   std::vector<double> costs;          ///< whole numbers
@@ -52,7 +52,7 @@ struct Chosen {
 /// The search; run() once.
 class Choice {
  public:
-  Choice(const Choices& given, std::size_t most, double budget, double work)
+  Choice(const ListedGroups& given, std::size_t most, double budget, double work)
       : c_(given), most_(most), budget_(budget), limit_(work) {}
 
   Chosen run() {
@@ -278,7 +278,7 @@ class Choice {
     }
   }
 
-  const Choices& c_;
+  const ListedGroups& c_;
   std::size_t most_;
   double budget_, limit_;
   Numbers unserved_{}, prices_{};
@@ -292,7 +292,7 @@ class Choice {
 
 /// What the cuts of partition.hpp take for this: every part with every group that has it. The largest number where they are
 /// out of the question.
-[[gnu::cold, gnu::noinline]] inline double cut_work(const Choices& choices, std::size_t most, double budget) {
+[[gnu::cold, gnu::noinline]] inline double cut_work(const ListedGroups& choices, std::size_t most, double budget) {
   const double never = std::numeric_limits<double>::max();
   const std::size_t tasks = choices.tasks;
   if (tasks > 20) return never;
@@ -314,7 +314,8 @@ class Choice {
 }
 
 /// The same choice by cuts, exact.
-[[gnu::cold, gnu::noinline]] inline Chosen choose_by_cuts(const Choices& choices, std::size_t most, double budget) {
+[[gnu::cold, gnu::noinline]] inline Chosen choose_by_cuts(const ListedGroups& choices, std::size_t most,
+                                                          double budget) {
   Chosen found;
   found.complete = true;
   BudgetCuts::Bought bought;
@@ -347,7 +348,7 @@ class Choice {
 }
 
 /// The best choice: by branch and bound, and by cuts where these are quicker after all.
-[[gnu::cold, gnu::noinline]] inline Chosen choose(const Choices& choices, std::size_t most, double budget,
+[[gnu::cold, gnu::noinline]] inline Chosen choose(const ListedGroups& choices, std::size_t most, double budget,
                                                   double work) {
   const double cuts = cut_work(choices, most, budget);
   Chosen found = Choice(choices, most, budget, std::min(cuts, work)).run();

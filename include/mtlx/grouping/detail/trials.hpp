@@ -37,7 +37,7 @@ class Trials {
   [[gnu::cold]] Trials(Workshop& workshop, std::string_view rule, JudgedBy judged_by, std::size_t runs,
                        std::size_t epochs, double held_out)
       : workshop_(workshop), rule_(rule), judged_by_(judged_by), runs_(runs), epochs_(epochs) {
-    workshop.hold_out(held_out);
+    workshop.hold_out(workshop.validates() ? 0 : held_out);
     for (std::size_t t = 0; t < tasks(); ++t) train(TaskSet::only(t));
   }
 
@@ -115,11 +115,10 @@ class Trials {
         join(rule_, ": ", groups_.size(), " groups of tasks trained, ",
              runs_ > 1 ? join("each in ", runs_, " runs with first weights of its own") : "each once",
              ", each task alone among them: ", groups_.size() * runs_, " trainings, ", workshop_.steps(), " steps.\n");
-    text +=
-        join("Judged by the ", judged_by_ == JudgedBy::metric ? "primary metric" : "loss",
-             " on validation samples, or on training samples that were set aside where there are none: by how much a "
-             "task gains over its training alone in the same run, in percent of that; positive is better. In tables "
-             "a row is the task that is affected, a column the task that trained beside it.\n");
+    text += join("Judged by the ", judged_by_ == JudgedBy::metric ? "primary metric" : "loss",
+                 workshop_.validates() ? " on validation samples" : " on training samples that were set aside",
+                 ": by how much a task gains over its training alone in the same run, in percent of that; positive is "
+                 "better. In tables a row is the task that is affected, a column the task that trained beside it.\n");
     return text;
   }
   /// The plan's own numbers, and what they don't say.

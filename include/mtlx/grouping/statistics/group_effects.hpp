@@ -693,25 +693,25 @@ struct Choices {
 
 namespace detail {
 
-[[gnu::cold, gnu::noinline]] inline void count_choice(std::vector<grouping::Choices::Chosen>& counts,
+[[gnu::cold, gnu::noinline]] inline void count_choice(std::vector<Choices::Chosen>& counts,
                                                       std::vector<TaskSet> groups) {
-  for (grouping::Choices::Chosen& chosen : counts)
+  for (Choices::Chosen& chosen : counts)
     if (chosen.groups == groups) {
       chosen.probability += 1;
       return;
     }
   counts.push_back({std::move(groups), 1});
 }
-[[gnu::cold, gnu::noinline]] inline void add_choice(grouping::Choices& choices, std::vector<TaskSet> plan) {
+[[gnu::cold, gnu::noinline]] inline void add_choice(Choices& choices, std::vector<TaskSet> plan) {
   std::sort(plan.begin(), plan.end(), [](TaskSet a, TaskSet b) { return a.bits() < b.bits(); });
   plan.erase(std::unique(plan.begin(), plan.end()), plan.end());
   for (const TaskSet group : plan) count_choice(choices.groups, {group});
   count_choice(choices.plans, std::move(plan));
   ++choices.draws;
 }
-[[gnu::cold, gnu::noinline]] inline void rank_choices(grouping::Choices& choices) {
+[[gnu::cold, gnu::noinline]] inline void rank_choices(Choices& choices) {
   for (auto* counts : {&choices.plans, &choices.groups}) {
-    for (grouping::Choices::Chosen& chosen : *counts) chosen.probability /= static_cast<double>(choices.draws);
+    for (Choices::Chosen& chosen : *counts) chosen.probability /= static_cast<double>(choices.draws);
     std::stable_sort(counts->begin(), counts->end(),
                      [](const auto& a, const auto& b) { return a.probability > b.probability; });
   }

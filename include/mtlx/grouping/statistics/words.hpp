@@ -59,9 +59,10 @@ namespace detail {
   detail::check_names("relations_words", names, relations.tasks);
   const std::size_t told = relations.told(), count = relations.all.size();
   const bool pairs = count == 0 || relations.all[0].partners.empty();
-  std::string text = join(relations.within_run ? "Within this run" : join("Over ", relations.runs, " runs"), ", ", told,
-                          " of ", count, pairs ? " pairs" : " questions", " can be told (Holm's correction, ",
-                          100 * relations.level, " % over all of them):\n");
+  std::string text = join(relations.within_run ? "Within this run" : join("Over ", relations.runs, " runs"), ", ",
+                          told > 0 ? join(told) : std::string("none"), " of ", count, pairs ? " pairs" : " questions",
+                          " can be told from chance (Holm's correction, ", 100 * relations.level,
+                          " % over all of them)", told > 0 ? ":" : ".", "\n");
   for (const Relation& r : relations.all) {
     if (r.verdict == Verdict::cannot_tell) continue;
     const bool more = r.verdict == Verdict::helps;
@@ -72,10 +73,9 @@ namespace detail {
                  " %), adjusted p ", r.p_holm, relations.within_run ? ", within this run" : "", "\n");
   }
   if (told < count)
-    text += join("Of the other ", count - told,
-                 " nothing can be said: that is no evidence that there is no difference. A mean has to be ",
-                 relations.needed, " standard deviations of ", relations.within_run ? "block means" : "runs",
-                 " from 0 to be told.\n");
+    text += join(told > 0 ? "Nothing can be said of the rest: " : "Nothing can be said of them: ",
+                 "that is no evidence that there is no difference. A mean has to be ", relations.needed,
+                 " standard deviations of ", relations.within_run ? "block means" : "runs", " from 0 to be told.\n");
   if (!relations.contrasts)
     text += "These are values as measured, not contrasts: what all partners have in common is in them.\n";
   if (!relations.note.empty()) text += "Mind: " + relations.note + ".\n";
