@@ -118,6 +118,7 @@ check "clustering" stored clustering.py tests/grouping/clustering_oracle.inc
 check "grouping statistics" stored grouping_statistics.py tests/grouping/statistics_oracle.inc
 check "super-resolution" stored super_resolution.py tests/nn/super_resolution_oracle.inc
 check "n-grams" stored ngrams.py tests/data/ngram_oracle.inc
+check "preferences" stored preference.py tests/study/preference_oracle.inc
 check "approximations" "$python" scripts/oracle/approximations.py include/mtlx/core/scalar.hpp
 check "exp, log and tanh" "$python" scripts/oracle/pack_math.py include/mtlx/backend/pack_math.hpp
 check "npy" npy

@@ -6,7 +6,8 @@
 # Are a study's reports fit to be looked at? Writes some of invented numbers (tests/report/demo.cpp) into DIRECTORY
 # (build/report) and opens them in headless Chromium: nothing on the console, nothing asked of the network, nothing over
 # anything else at the width of a phone and of a desk, light and dark, contrast, the keyboard, the same words without script,
-# paper. TensorBoard must read the event files and find what the CSV files say. Screenshots and PDFs lie beside the reports.
+# paper. So for a page that asks which picture is better: it is walked through by the keyboard, no name of what is compared may
+# be found in it, and its answers must be those that were given. TensorBoard must read the event files and find what the CSV files say. Screenshots and PDFs lie beside the reports.
 #
 # With --screenshot it only makes a picture of a report, WIDTH (1280) by HEIGHT (all of it), with few colours.
 # Knobs, by environment:
@@ -40,11 +41,16 @@ esac
 out=${1:-build/report}
 mkdir -p "$out"
 rm -rf "$out/pages"
-"${CXX:-g++}" -std=c++20 -O1 -Iinclude -isystem "${MTLX_EIGEN_INCLUDE:-/usr/include/eigen3}" tests/report/demo.cpp \
-  -o "$out/demo" -pthread
+"${CXX:-g++}" -std=c++20 -O1 -Iinclude -isystem "${MTLX_EIGEN_INCLUDE:-/usr/include/eigen3}" -DMTLX_USE_STB \
+  tests/report/demo.cpp -o "$out/demo" -pthread
 "$out/demo" "$out/pages"
 python3 scripts/report/pages.py self-test "$out/pages/one/report.html"
+python3 scripts/report/pages.py self-test "$out/pages/blind/blind.html"
 python3 scripts/report/pages.py check "$out/pages"
+# The browser answered for one method wherever it stood, and saw what was spoilt.
+"$out/demo" answers "$out/pages/blind/key.csv" "$out/pages/blind/answers_A_Tester.csv" | tee "$out/answers"
+grep -q '"adaptive_groups" was preferred over "plain_continued" in 4 of 4 answers' "$out/answers"
+grep -q 'Nobody missed a spoilt picture' "$out/answers"
 
 if [ "${MTLX_TENSORBOARD:-1}" != 0 ]; then
   python=$(scripts/oracle/venv.sh)

@@ -20,7 +20,7 @@ case $set_name in
   lint) packages+=(libfreetype-dev libstb-dev libxtensor-dev doctest-dev libbenchmark-dev librandom123-dev clang libclang-rt-dev pkgconf clang-format-19 clang-tidy) ;;
   fuzz) packages+=(libstb-dev clang libclang-rt-dev) ;;
   docs) packages=(doxygen doxygen-awesome-css) ;;
-  report) packages=(g++ libeigen3-dev python3 chromium chromium-driver fonts-dejavu-core pngquant) ;;
+  report) packages=(g++ libeigen3-dev libstb-dev python3 chromium chromium-driver fonts-dejavu-core pngquant) ;;
   *)
     echo "usage: scripts/setup.sh [run|test|lint|fuzz|docs|report]" >&2
     exit 2

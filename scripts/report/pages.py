@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Looks at reports in headless Chromium, by ChromeDriver's plain HTTP (W3C WebDriver): the standard library is enough.
 
-    pages.py check FOLDER          every FOLDER/*/report.html; screenshots go beside the reports
-    pages.py self-test PAGE.html   does the check see what is wrong, on copies of a page that are spoilt?
+    pages.py check FOLDER          every FOLDER/*/report.html, and every FOLDER/*/blind.html with its key.csv; screenshots, and
+                                   the answers to blind pages, go beside them
+    pages.py self-test PAGE.html   does the check see what is wrong, on copies of a page that are spoilt? A report, or a blind page
     pages.py screenshot PAGE.html OUT.png [WIDTH [HEIGHT]]
 """
 
 import base64
+import csv
 import glob
 import json
 import os
@@ -217,13 +219,13 @@ class Browser:
             self.driver.wait()
 
 
-def keyboard(browser):
+def keyboard(browser, used="a[href], summary, .scroll"):
     """Does Tab reach all that can be used, with a focus that is seen, and do arrows scroll?"""
     expected = browser.run("""
-      window.wanted = [...document.querySelectorAll('a[href], summary, .scroll')].filter(e => e.checkVisibility());
-      window.reached = new Set(); document.activeElement.blur(); scrollTo(0, 0); return wanted.length;""")
+      window.wanted = [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility());
+      window.reached = new Set(); document.activeElement.blur(); scrollTo(0, 0); return wanted.length;""", used)
     problems, scrolled = [], None
-    for _ in range(expected + 2):
+    for _ in range(expected + 5):
         browser.press("\ue004")
         state = browser.run("""
           const e = document.activeElement, s = getComputedStyle(e);
@@ -239,7 +241,7 @@ def keyboard(browser):
             problems.append("the focus can't be seen on " + state["name"])
         if not state["on_screen"]:
             problems.append("what has the focus is out of sight: " + state["name"])
-        if state["wide"] and scrolled is None:
+        if state["wide"] and scrolled is None and "scroll" in used:
             browser.press("\ue014")
             for _ in range(20):
                 scrolled = browser.run("return document.activeElement.scrollLeft > 0")
@@ -259,7 +261,7 @@ def logs(browser):
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
             url = message["params"]["request"]["url"]
-            if not url.startswith(("file://", "data:")):
+            if not url.startswith(("file://", "data:", "blob:")):
                 problems.append("the page asks for " + url)
     return problems
 
@@ -308,8 +310,143 @@ def problems_of(browser, path, shots=False):
     return failures
 
 
+KEYS = {"left": "\ue012", "right": "\ue014", "tie": "\ue015", "undo": "\ue003"}
+
+
+def problems_of_blind(browser, path, shots=False):
+    """Walks through a page that asks which picture is better. Its answers are written beside it."""
+    folder, stem = os.path.dirname(os.path.abspath(path)), os.path.splitext(path)[0]
+    with open(os.path.join(folder, "key.csv"), newline="", encoding="utf-8") as file:
+        key = list(csv.DictReader(file))
+    preferred = min(row["right"] for row in key)
+    names = {row[column] for row in key for column in ("left", "right", "pair", "photo")} | {"spoilt"}
+    failures = []
+
+    def look(where):
+        # It has a script, and few texts.
+        failures.extend(f"{where}: {problem}" for problem in browser.run(LOOK)
+                        if problem != "a script or something embedded" and not problem.startswith("only "))
+        seen = browser.run("return document.documentElement.outerHTML")
+        failures.extend(f"{where}: it names {name}" for name in sorted(names) if name in seen)
+
+    def begin(name):
+        browser.run("document.getElementById('judge').value = arguments[0]; document.getElementById('start').click();", name)
+
+    def anew():
+        # Storage is another process's: a page opened at once may still see what was cleared.
+        for _ in range(50):
+            browser.run("try { localStorage.clear(); } catch {}")
+            browser.open(path)
+            if not browser.run("return document.getElementById('begin').hidden"):
+                return
+            time.sleep(0.02)
+        failures.append("an earlier judge's answers can't be cleared")
+
+    def settle():
+        for _ in range(50):
+            if browser.run("return [...document.images].every(i => i.complete && i.style.width)"):
+                return
+            time.sleep(0.02)
+        failures.append("the pictures are not there")
+
+    def progress():
+        return browser.run("return document.getElementById('progress').innerText")
+
+    for width in (360, 1280):
+        for scheme in ("light", "dark") if shots else ("light",):
+            browser.window(width)
+            browser.media(scheme)
+            browser.open(path)
+            anew()
+            browser.run("for (const d of document.querySelectorAll('details')) d.open = true;")
+            look(f"{width} {scheme}, first")
+            browser.run("for (const d of document.querySelectorAll('details')) d.open = false;")
+            begin("=1+1")
+            if browser.run("return !document.getElementById('ask').hidden"):
+                failures.append("a name that is none is taken")
+            begin("\u0905\u0928\u0941")  # its last sign is a mark that goes with a letter
+            if browser.run("return document.getElementById('ask').hidden"):
+                failures.append("a name in letters and marks is not taken")
+            anew()
+            begin("A Tester")
+            settle()
+            look(f"{width} {scheme}")
+            if shots:
+                browser.screenshot(f"{stem}_{width}_{scheme}.png", width)
+            state = browser.run("""
+              const box = (k) => document.querySelector('figure.' + k + ' .frame').getBoundingClientRect();
+              const image = document.querySelector('figure.left img');
+              return {left: box('left'), right: box('right'), nearest: getComputedStyle(image).imageRendering,
+                      factor: image.getBoundingClientRect().width / image.naturalWidth};""")
+            if state["left"]["right"] > state["right"]["left"] or abs(state["left"]["top"] - state["right"]["top"]) > 1:
+                failures.append(f"{width}: left is not beside right")
+            factor = state["factor"] or 0  # none of a picture that is none
+            if state["nearest"] != "pixelated" or factor < 1 or factor % 1 != 0:
+                failures.append(f"{width}: enlarged {factor} times, {state['nearest']}")
+            browser.press("+")
+            browser.press("+")
+            larger = browser.run("return document.querySelector('figure.right img').getBoundingClientRect().width")
+            natural = browser.run("return document.querySelector('figure.right img').naturalWidth")
+            if larger != (factor + 2) * natural:
+                failures.append(f"{width}: plus does not enlarge: {larger} of {natural}")
+            look(f"{width} {scheme}, larger")
+            browser.press("0")
+        failures.extend(f"{width}: {problem}" for problem in
+                        keyboard(browser, "button:not(:disabled), input, summary"))
+
+    browser.window(1280)
+    browser.media("light")
+    browser.devtools("Browser.setDownloadBehavior", behavior="allow", downloadPath=folder)
+    browser.run("document.activeElement.blur();")
+    browser.run("for (const detail of [1, 2]) document.getElementById('left').dispatchEvent(new MouseEvent('click', {detail}));")
+    if progress() != f"Pair 2 of {len(key)}":
+        failures.append(f"after a double click it says {progress()}")
+    browser.run("for (const once of [1, 2]) document.getElementById('undo').click();")
+    given = []
+    for number, row in enumerate(key):
+        settle()
+        if progress() != f"Pair {number + 1} of {len(key)}":
+            failures.append(f"at pair {number + 1} it says {progress()}")
+        side = {"same": "tie", "left spoilt": "right", "right spoilt": "left"}.get(
+            row["kind"], "left" if row["left"] == preferred else "right")
+        if number == 2:  # a wrong answer is taken back
+            browser.press(KEYS["tie" if side != "tie" else "left"])
+            browser.press(KEYS["undo"])
+            settle()
+        browser.press(KEYS[side])
+        given.append(side)
+        if number == 3:  # what was answered is still there
+            browser.open(path)
+    if not browser.run("return document.getElementById('ask').hidden && !document.getElementById('done').hidden"):
+        failures.append("it does not end")
+    look("last")
+    if shots:
+        browser.screenshot(f"{stem}_last.png", 1280)
+    file = os.path.join(folder, "answers_A_Tester.csv")
+    if os.path.exists(file):
+        os.remove(file)
+    browser.run("document.getElementById('download').click();")
+    for _ in range(100):
+        if os.path.exists(file) and not glob.glob(os.path.join(folder, "*.crdownload")):
+            break
+        time.sleep(0.05)
+    try:
+        with open(file, newline="", encoding="utf-8") as opened:
+            rows = list(csv.DictReader(opened))
+        expected = [(key[0]["page"], "A Tester", str(n + 1), side) for n, side in enumerate(given)]
+        if [(row["page"], row["judge"], row["place"], row["choice"]) for row in rows] != expected:
+            failures.append(f"other answers than were given: {rows[:5]}")
+        if not all(0 < float(row["seconds"]) < 60 for row in rows):
+            failures.append("seconds that can't be")
+    except (OSError, KeyError, ValueError) as error:
+        failures.append(f"no answers: {error}")
+    failures.extend(f"log: {problem}" for problem in logs(browser))
+    return failures
+
+
 def check(browser, path):
-    failures = problems_of(browser, path, shots=True)
+    of = problems_of_blind if os.path.basename(path) == "blind.html" else problems_of
+    failures = of(browser, path, shots=True)
     name = os.path.basename(os.path.dirname(path))
     for failure in failures:
         print(f"FAILED: {name}: {failure}", file=sys.stderr)
@@ -335,22 +472,42 @@ SPOILT = [
 ]
 
 
+# The same for a page that asks.
+SPOILT_BLIND = [
+    ("image.alt = name", "image.alt = 'adaptive_groups'", "it names adaptive_groups"),
+    ("ArrowRight: () => answer('right')", "ArrowRight: () => answer('left')", "other answers than were given"),
+    ("localStorage.setItem(", "String(", "it says Pair 1 of"),
+    ("answers.pop();", "", "it says Pair"),
+    ("'page,judge,place,choice,seconds", "'page;judge;place;choice;seconds", "no answers"),
+    ("image-rendering: pixelated", "image-rendering: auto", "times, auto"),
+    ("; img-src data:", "", "Content Security Policy"),
+    ("load();", "load(); console.error('mine');", "mine"),
+    ("body { margin: 0 auto;", "body { min-width: 500px; margin: 0 auto;", "wide in a window"),
+    ("const name = $('judge').value.trim();\n", "judge = $('judge').value; keep(); show(); return; const name = '';",
+     "a name that is none"),
+]
+
+
 def self_test(browser, path):
     with open(path, encoding="utf-8") as file:
         whole = file.read()
     missed = 0
+    blind = os.path.basename(path) == "blind.html"
+    faults, problems = (SPOILT_BLIND, problems_of_blind) if blind else (SPOILT, problems_of)
     with tempfile.TemporaryDirectory() as folder:
-        page = os.path.join(folder, "report.html")
-        for number, (old, new, expected) in enumerate(SPOILT):
+        page = os.path.join(folder, os.path.basename(path))
+        if blind:
+            shutil.copy(os.path.join(os.path.dirname(path), "key.csv"), folder)
+        for number, (old, new, expected) in enumerate(faults):
             if old not in whole:
                 raise RuntimeError(f"the page has no {old}")
             with open(page, "w", encoding="utf-8") as file:
                 file.write(whole.replace(old, new))
-            found = problems_of(browser, page)
+            found = problems(browser, page)
             if not any(expected in problem for problem in found):
                 print(f"FAILED: spoilt page {number}: nobody said \"{expected}\" but {found[:5]}", file=sys.stderr)
                 missed += 1
-    print(f"self-test: {len(SPOILT) - missed} of {len(SPOILT)} faults were found")
+    print(f"self-test: {len(faults) - missed} of {len(faults)} faults were found")
     return missed
 
 
@@ -375,7 +532,8 @@ def main():
     if len(sys.argv) != 3 or sys.argv[1] != "check":
         print(__doc__, file=sys.stderr)
         return 2
-    pages = sorted(glob.glob(os.path.join(sys.argv[2], "*", "report.html")))
+    pages = sorted(glob.glob(os.path.join(sys.argv[2], "*", "report.html")) +
+                   glob.glob(os.path.join(sys.argv[2], "*", "blind.html")))
     if not pages:
         print("no reports in", sys.argv[2], file=sys.stderr)
         return 1

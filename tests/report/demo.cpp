@@ -2,7 +2,11 @@
 // usage: demo DIRECTORY
 //
 // Writes reports of invented studies, for scripts/check_report.sh to look at: three tasks, twelve tasks and ten strategies,
-// one seed, names that are out to break a page, and one report of four studies.
+// one seed, names that are out to break a page, and one report of four studies; and a page that asks people, with its key.
+//
+// usage: demo answers KEY FILE...
+//
+// Says what follows from the answers to that page.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +14,11 @@
 #include <exception>
 #include <mtlx/core/file.hpp>
 #include <mtlx/core/random.hpp>
+#include <mtlx/data/image_file.hpp>
 #include <mtlx/study/across.hpp>
+#include <mtlx/study/blind.hpp>
+#include <mtlx/study/contact_sheet.hpp>
+#include <mtlx/study/preference.hpp>
 #include <mtlx/study/report.hpp>
 #include <string>
 #include <vector>
@@ -21,36 +29,56 @@ using namespace mtlx;
 
 std::string fixed(double number) { return study::detail::fixed(number, 2); }
 
-// A PNG of 64 by 48 points: a grey ramp, in stored (uncompressed) blocks.
-std::string png() {
-  constexpr std::uint32_t width = 64, height = 48;
-  const auto big = [](std::uint32_t n) {
-    std::string out;
-    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(static_cast<unsigned char>(n >> shift));
-    return out;
-  };
-  const auto chunk = [&](const std::string& type, const std::string& data) {
-    const std::string bytes = type + data;
-    std::uint32_t crc = 0xFFFFFFFF;
-    for (const char c : bytes) {
-      crc ^= static_cast<unsigned char>(c);
-      for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0xEDB88320U : 0U);
-    }
-    return big(static_cast<std::uint32_t>(data.size())) + bytes + big(~crc);
-  };
-  std::string rows;
-  for (std::uint32_t y = 0; y < height; ++y) {
-    rows += '\0';
-    for (std::uint32_t x = 0; x < width; ++x) rows += static_cast<char>(static_cast<unsigned char>(4 * x + y));
+// A picture of waves: smooth ones, or the same with as much noise.
+data::ByteImage waves(int height, int width, double noise, std::uint64_t seed) {
+  data::ByteImage picture{{3, height, width}, {}};
+  Random random(seed, Purpose::sample);
+  for (int c = 0; c < 3; ++c)
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x)
+        picture.values.push_back(
+            static_cast<std::uint8_t>(128 + 60 * std::sin(0.3 * x + 0.2 * y * (c + 1) + static_cast<double>(seed)) +
+                                      noise * (random.uniform() - 0.5)));
+  return picture;
+}
+
+std::string sheet() {
+  study::ContactSheet sheet{"Waves", {"low resolution", "joint", "adaptive", "truth"}, {}};
+  for (std::uint64_t seed = 0; seed < 2; ++seed)
+    sheet.rows.push_back({join("Task ", seed + 1),
+                          {{waves(16, 24, 0, seed), "16 x 24"},
+                           {waves(64, 96, 90, seed), "PSNR 21.31 dB\nHaarPSI 0.612"},
+                           {waves(64, 96, 40, seed), "PSNR 27.94 dB\nHaarPSI 0.803"},
+                           {waves(64, 96, 0, seed), ""}},
+                          {20, 20, 16, 32}});
+  return data::encode_png(study::contact_sheet(sheet));
+}
+
+study::BlindPairs blind() {
+  study::BlindPairs pairs{{"plain_continued", "adaptive_groups"}, {}};
+  for (std::uint64_t c = 0; c < 4; ++c)
+    pairs.crops.push_back(
+        {join("crop_", c), join("photo_", c / 2), {waves(48, 64, 90, c), waves(48, 64, 40, c)}, waves(48, 64, 0, c)});
+  return pairs;
+}
+
+// Invented gains of tasks in groups.
+study::GainRecord gains(std::size_t tasks, std::size_t methods, const std::string& name) {
+  Random random(11, Purpose::sample);
+  study::GainRecord record{join("PSNR of ", tasks, " tasks"), "dB", "joint", {}, {}, {}, {}, {}, {}};
+  for (std::size_t t = 0; t < tasks; ++t) {
+    record.tasks.push_back(t == 0 ? name : join("blur and noise ", t + 1));
+    record.groups.push_back(join("group ", t % 3 + 1));
   }
-  std::uint32_t a = 1, b = 0;
-  for (const char c : rows) a = (a + static_cast<unsigned char>(c)) % 65521, b = (b + a) % 65521;
-  std::string stream = "\x78\x01\x01";
-  const auto size = static_cast<std::uint16_t>(rows.size());
-  for (const int part : {size & 255, size >> 8, ~size & 255, ~size >> 8 & 255}) stream += static_cast<char>(part);
-  stream += rows + big(b << 16 | a);
-  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", big(width) + big(height) + std::string("\x08\0\0\0\0", 5)) +
-         chunk("IDAT", stream) + chunk("IEND", "");
+  for (std::size_t m = 0; m < methods; ++m) {
+    record.methods.push_back(m == 0 ? name : join("method ", m + 1));
+    for (std::size_t t = 0; t < tasks; ++t) {
+      const double gain = 0.2 * random.normal() + 0.1 * static_cast<double>(m);
+      record.gains.push_back(t == 3 ? std::nan("") : gain);
+      record.lower.push_back(gain - 0.1), record.upper.push_back(gain + 0.1);
+    }
+  }
+  return record;
 }
 
 study::Study invented(std::size_t tasks, std::size_t candidates, std::size_t runs, std::size_t epochs, bool hostile) {
@@ -151,18 +179,31 @@ study::Study invented(std::size_t tasks, std::size_t candidates, std::size_t run
     masks.values.push_back(i / tasks == i % tasks ? 1
                                                   : std::fmod(0.13 * static_cast<double>(i / tasks + i % tasks), 1));
   s.matrices.push_back(masks);
-  if (tasks <= 3) s.pictures.push_back({"Photo 3, four times larger", "Left to right: input, ours, truth.", png()});
+  if (tasks <= 3) {
+    s.pictures.push_back({"Photo 3, four times larger", "Left to right: input, two networks, truth.", sheet()});
+    s.task_gains = {gains(8, 2, "adaptive"), gains(100, 4, "adaptive")};
+  }
+  if (hostile) s.task_gains = {gains(5, 6, s.tasks[1].name), gains(1, 1, s.tasks[0].name)};
+  if (hostile) s.people = {"\"<b>a</b>\" was preferred | over \"b\"."};
   return s;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: demo DIRECTORY\n");
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: demo DIRECTORY | demo answers KEY FILE...\n");
     return 2;
   }
   try {
+    if (argc > 3 && argv[1] == std::string("answers")) {
+      const study::Answers answers = study::read_answers({argv + 3, argv + argc}, argv[2]);
+      const std::vector<study::Judgement> judgements = study::attentive(answers);
+      std::printf("%s\n%s\n%s\n", study::words(answers).c_str(),
+                  study::words(study::preference(judgements, "adaptive_groups", "plain_continued")).c_str(),
+                  study::words(study::bradley_terry(judgements)).c_str());
+      return 0;
+    }
     const std::string directory = argv[1];
     make_folder(directory);
     study::write_report(invented(3, 3, 5, 30, false), directory + "/three", {.start_time = 1.7e9});
@@ -174,6 +215,8 @@ int main(int argc, char** argv) {
     write_file(directory + "/across/report.html",
                study::report_html({&several[0], &several[1], &several[2], &several[3]}));
     study::write_report(invented(4, 2, 3, 5, true), directory + "/hostile");
+    make_folder(directory + "/blind");
+    study::write_blind_page(directory + "/blind/blind.html", directory + "/blind/key.csv", blind(), {.seed = 3});
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

@@ -37,6 +37,17 @@ using Pair = Tasks<Side, Regression<"height", 1>>;
 using Trunk = nn::Sequential<nn::Dense<3>, nn::Tanh>;
 using Single = MultiTask<Input<2>, Pair, sharing::Single<Trunk>, optim::Sgd>;
 using Hard = MultiTask<Input<2>, Pair, sharing::Hard<Trunk>, balancing::PcGrad, optim::Sgd>;
+/// Trains a little, and then takes one network where the seed is odd, else two.
+struct BySeed {
+  static constexpr auto kind = Kind::grouping;
+  grouping::Plan find(grouping::Workshop& workshop) const {
+    const TaskSet all = TaskSet::first(2), one = TaskSet::only(0), other = TaskSet::only(1);
+    workshop.train({.members = all, .steps = 1});
+    if (workshop.seed() % 2 == 1) return {{{all, all}}, {}};
+    return {{{one, one}, {other, other}}, {}};
+  }
+};
+using Finding = MultiTask<Input<2>, Pair, sharing::Hard<Trunk>, BySeed, optim::Sgd>;
 
 /// Points, which side of a line they are on, and their height over it, or `sign` times it.
 data::DataSet points(std::size_t count, std::uint64_t stream, float sign = 1) {
@@ -559,4 +570,26 @@ TEST_CASE("a study that is killed twenty times ends with the same tables" * doct
     CHECK(read_file(folder.path() + "/end") == whole);
   }
   MESSAGE(kills << " kills in " << studies << " studies");
+}
+
+TEST_CASE("a strategy that finds its groups is as large as the networks that its runs found") {
+  study::Options options = quick;
+  options.seeds = 4;
+  const Temporary folder;
+  options.directory = folder.path();
+  const auto study = [&] {
+    return study::compare<Single, study::Named<"grouped", Finding>>({.train = &train(), .test = &test()}, options);
+  };
+  const Study once = study();
+  std::vector<std::size_t> networks;
+  for (const study::RunRecord& run : once.runs) networks.push_back(run.networks);
+  CHECK(networks == std::vector<std::size_t>{0, 1, 0, 2, 0, 1, 0, 2});
+  CHECK(once.runs[3].groups == "side; height");
+  const training::Summary one = Finding().summary();
+  const study::CandidateRecord& found = once.candidates[1];
+  CHECK(found.parameters == (one.parameters * 3 + 1) / 2);
+  CHECK(found.bytes == (one.bytes_model * 3 + 1) / 2);
+  CHECK(found.multiply_adds == 1.5 * one.multiply_adds);
+  CHECK(found.predict_microseconds > 0);
+  CHECK(tables(study()) == tables(once));
 }

@@ -408,7 +408,7 @@ TEST_CASE("the same study gives the same files, and times stand apart") {
   study::write_report(s, folder.path() + "/second", {.start_time = 1000});
   study::write_report(s, folder.path() + "/second", {.start_time = 1000});  // into a folder that is there
   auto first = files(folder.path() + "/first"), second = files(folder.path() + "/second");
-  CHECK(first.size() == 9 + 20);
+  CHECK(first.size() == 10 + 20);
   REQUIRE(first.size() == second.size());
   CHECK(first.count("tensorboard/1_good/split0_seed14/events.out.tfevents.1000.mtlx") == 1);
   for (const auto& file : first) {
@@ -486,12 +486,12 @@ TEST_CASE("the same study gives the same files, and times stand apart") {
   s.runs.erase(s.runs.begin() + 1, s.runs.begin() + 15);
   study::write_report(s, folder.path() + "/first", {.start_time = 2000});
   first = files(folder.path() + "/first");
-  CHECK(first.size() == 9 + 6 + 2);
+  CHECK(first.size() == 10 + 6 + 2);
   CHECK(first.count("tensorboard/0_single/split0_seed10/events.out.tfevents.2000.mtlx") == 1);
   CHECK(first.count("tensorboard/1_good/split0_seed14/mine.txt") == 1);
   CHECK_FALSE(std::filesystem::exists(events + "/2_bad"));
   study::write_report(s, folder.path() + "/first", {.tensorboard = false});
-  CHECK(files(folder.path() + "/first").size() == 9 + 2);
+  CHECK(files(folder.path() + "/first").size() == 10 + 2);
 }
 
 TEST_CASE("gains over clusters of the test set, by hand") {

@@ -86,6 +86,7 @@ study::RunRecord some_run() {
   run.train_seconds = 0.25;
   run.groups = "a, (b); b";
   run.grouping_steps = 12;
+  run.networks = 2;
   run.epochs = {{1, {1, 2}, {}, {none}, {1, 0.5, 0.5, 1}, {}, {0.5, 1.5}, {none, 3}}, {2, {3}, {4}, {5}, {}, {}}};
   return run;
 }
@@ -333,6 +334,7 @@ TEST_CASE("a run's file gives back every bit, and nothing in it is believed") {
   CHECK(found.more_metrics == run.more_metrics);
   CHECK(found.groups == "a, (b); b");
   CHECK(found.grouping_steps == 12);
+  CHECK(found.networks == 2);
   CHECK(inside::run_bytes(found, 42) == bytes);
   study::RunRecord untouched;
   CHECK_FALSE(inside::parse_run(bytes, "file", 43, untouched));

@@ -114,6 +114,7 @@ template <class Listed>
 class EntryOf final : public Entry {
   using M = typename Plain<Listed>::type;
   using ModelOptions = typename M::Options;
+  static constexpr bool finds = grouping::Finds<decltype(ModelOptions::grouping)>;
 
  public:
   explicit EntryOf(const Candidate<Listed>& candidate) : candidate_(candidate) {}
@@ -159,6 +160,21 @@ class EntryOf final : public Entry {
   [[gnu::cold]] std::string layout() const override {
     return join("on ", type_name<typename M::Learner::Slice>(), ", seeds shifted by ", candidate_.seed_shift);
   }
+  bool finds_groups() const override { return finds; }
+  [[gnu::cold]] void recount(CandidateRecord& record, const Parts& parts, double networks) const override {
+    if constexpr (finds) {
+      // All tasks were one group when the rest was measured.
+      record.parameters = static_cast<std::size_t>(static_cast<double>(record.parameters) * networks + 0.5);
+      record.multiply_adds *= networks;
+      record.bytes = static_cast<std::size_t>(static_cast<double>(record.bytes) * networks + 0.5);
+      const TaskSet all = TaskSet::first(M::tasks);
+      std::vector<grouping::Group> plan(static_cast<std::size_t>(networks + 0.5), {all, {}});
+      for (std::size_t t = 0; t < M::tasks; ++t) plan[t % plan.size()].serves = plan[t % plan.size()].serves.with(t);
+      M model(options(0, 0, false));
+      model.set_plan(std::move(plan));
+      record.predict_microseconds = latency(model, data::take(parts.train, 1));
+    }
+  }
   std::size_t tries() const override { return std::max<std::size_t>(candidate_.tries.size(), 1); }
   [[gnu::cold]] Settings settings(std::size_t attempt) const override {
     Settings all;
@@ -182,10 +198,12 @@ class EntryOf final : public Entry {
     how.epochs = study.epochs;
     how.batch_size = study.batch_size;
     how.sampling = study.sampling;
+    how.drawn = study.drawn;
     how.shuffle = study.shuffle;
     how.early_stopping = study.early_stopping;
     const bool validates = !parts.validation.streams().empty();
     if (validates) how.validation = &parts.validation, how.monitor = study.monitor;
+    if (!parts.validation_clusters.empty()) how.validation_clusters = &parts.validation_clusters;
     if constexpr (std::is_same_v<typename M::Scalar, float>) how.augment = study.augment;
     how.observers = {&recorder};
     const auto start = std::chrono::steady_clock::now();
@@ -194,6 +212,7 @@ class EntryOf final : public Entry {
     if (model.evidence().steps > 0) {
       run.groups = grouping::plan_text(model.plan(), M::TaskList::names);
       run.grouping_steps = static_cast<double>(model.evidence().steps);
+      run.networks = model.plan().size();
     }
     const auto copy = [](const auto& numbers) { return std::vector<double>(numbers.begin(), numbers.end()); };
     if (validates) {

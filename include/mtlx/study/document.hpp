@@ -11,6 +11,7 @@
 #include <mtlx/study/answer.hpp>
 #include <mtlx/study/delta_m.hpp>
 #include <mtlx/study/findings.hpp>
+#include <mtlx/study/gain_figure.hpp>
 #include <mtlx/study/record.hpp>
 #include <mtlx/study/svg.hpp>
 #include <mtlx/study/text.hpp>
@@ -40,6 +41,7 @@ struct Table {
 struct Figure {
   LineChart chart;
   Table numbers;
+  std::string svg = {};  ///< in place of the chart's lines, which then has a title alone
 };
 
 struct Section {
@@ -258,6 +260,37 @@ struct Document {
                             std::move(verdict)});
     }
   if (!table.rows.empty()) section.tables.push_back(std::move(table));
+  return section;
+}
+
+// What each task gains by several methods, as the study has it.
+[[gnu::cold, gnu::noinline]] inline Section task_gains_section(const Study& study) {
+  Section section{"task-gains", "Gain of each task"};
+  for (const GainRecord& record : study.task_gains) {
+    check_gains(record);
+    Figure figure{
+        {record.title, "", {}}, {"", {record.groups.empty() ? "task" : "task and its group"}, {}}, svg(record)};
+    const int decimals = gain_decimals(record);
+    for (const std::string& method : record.methods)
+      figure.numbers.header.push_back(
+          join(method, " over ", record.baseline, record.unit.empty() ? "" : ", ", record.unit));
+    for (const std::size_t t : gain_order(record)) {
+      auto& row = figure.numbers.rows.emplace_back();
+      row.push_back(words_cell(record.tasks[t]));
+      if (!record.groups.empty()) row[0].note = record.groups[t];
+      for (std::size_t m = 0; m < record.methods.size(); ++m) {
+        const std::size_t i = m * record.tasks.size() + t;
+        row.push_back({signed_fixed(record.gains[i], decimals),
+                       has_interval(record, i) ? join(signed_fixed(record.lower[i], decimals), " to ",
+                                                      signed_fixed(record.upper[i], decimals))
+                                               : ""});
+      }
+    }
+    section.figures.push_back(std::move(figure));
+    section.paragraphs.push_back(gain_words(record));
+  }
+  section.notes.emplace_back(
+      "A row is a task, the largest gain of the first method on top. Right of 0 is better. gains.csv has the numbers.");
   return section;
 }
 
@@ -637,6 +670,7 @@ inline constexpr const char* heat_note =
     if (!section.tables.empty() || !section.figures.empty()) out.sections.push_back(std::move(section));
   };
   add(clusters_section(study, found));
+  add(task_gains_section(study));
   add(curves_section(study, found.level));
   add(conflicts_section(study, found.level));
   add(weights_section(study, found.level));
@@ -645,9 +679,11 @@ inline constexpr const char* heat_note =
   matrices.notes.emplace_back(heat_note);
   add(std::move(matrices));
   add(groups_section(study));
-  if (!study.pictures.empty()) {
+  if (!study.pictures.empty() || !study.people.empty()) {
     Section pictures{"pictures", "Pictures"};
-    pictures.pictures = true;
+    pictures.pictures = !study.pictures.empty();
+    pictures.paragraphs = study.people;
+    if (study.people.empty()) pictures.paragraphs.emplace_back(no_people);
     out.sections.push_back(std::move(pictures));
   }
   add(sizes_section(study));

@@ -40,6 +40,10 @@ class Entry {
   virtual CandidateRecord record(const Parts& parts, const Options& options, bool baseline) const = 0;
   /// What decides the results besides type and options.
   virtual std::string layout() const = 0;
+  /// Whether each run finds its own groups of tasks, so that costs are known when runs are over.
+  virtual bool finds_groups() const { return false; }
+  /// Puts in the costs of so many networks, a mean over runs.
+  virtual void recount(CandidateRecord&, const Parts&, double) const {}
   virtual std::size_t tries() const = 0;
   virtual Settings settings(std::size_t attempt) const = 0;
   /// Trains, judges on validation samples and, if `tests`, on test samples.
@@ -104,6 +108,7 @@ class Engine {
     if (!tuned) runs = study_jobs(tries);
     perform(runs);
     for (Job& job : runs) study_.runs.push_back(std::move(job.run));
+    recount();
     study_.seconds = seconds_since(start_);
     return std::move(study_);
   }
@@ -190,7 +195,7 @@ class Engine {
     };
     text_ += training::detail::fit_text(options_.batch_size, options_.sampling, options_.shuffle, sizes(shared_.train),
                                         sizes(shared_.validation), options_.monitor != nullptr, bool(options_.augment),
-                                        stopping);
+                                        stopping, options_.drawn);
     text_ += join("minimum improvement ", shortest(stopping.minimum_improvement), "\n",
                   options_.splits.prepare != nullptr ? "a preparation of its own\n" : "");
     for (const TaskRecord& task : study_.tasks) {
@@ -371,6 +376,16 @@ class Engine {
     return text + times;
   }
 
+  // What a candidate costs whose runs found their groups.
+  [[gnu::cold]] void recount() {
+    for (std::size_t c = 0; c < entries_.size(); ++c) {
+      double networks = 0, runs = 0;
+      for (const RunRecord& run : study_.runs)
+        if (run.candidate == c && run.networks > 0) networks += static_cast<double>(run.networks), runs += 1;
+      if (runs > 0) entries_[c]->recount(study_.candidates[c], shared_, networks / runs);
+    }
+  }
+
   // The options that were best on validation data; says in `error` if there are none.
   [[gnu::cold]] std::size_t choose(std::size_t c, const std::vector<Job>& tries, std::string& error) {
     CandidateRecord& candidate = study_.candidates[c];
@@ -406,7 +421,9 @@ class Engine {
       all += each * candidate.multiply_adds * static_cast<double>(times);
     char adds[40];
     std::snprintf(adds, sizeof adds, "%.2g", all);
-    study_.settings.emplace_back("multiply-adds", join(adds, " to train all, at most"));
+    const bool finds = std::any_of(entries_.begin(), entries_.end(), [](const Entry* e) { return e->finds_groups(); });
+    const char* but = finds ? ", but for strategies that find groups: those count as one network here" : "";
+    study_.settings.emplace_back("multiply-adds", join(adds, " to train all, at most", but));
     if (options_.observer == nullptr) return;
     std::string plan =
         join(total_ - tries.size(), " runs of ", options_.epochs, options_.epochs == 1 ? " epoch" : " epochs");

@@ -3,6 +3,7 @@
 // is wider than the page scrolls in a box of its own, which the keyboard reaches.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <mtlx/core/error.hpp>
@@ -96,6 +97,9 @@ svg.interval { width: 160px; height: 20px; }
 .interval .whisker { stroke: currentColor; stroke-width: 2; fill: none; }
 .interval .dot { fill: currentColor; }
 .interval .better { color: var(--better); } .interval .worse { color: var(--worse); } .interval .open { color: var(--open); }
+.gains .zero { stroke: var(--soft); } .gains .rule { stroke: var(--edge); } .gains .sure { font-weight: 600; }
+.gains .whisker { stroke: currentColor; stroke-width: 1.5; stroke-dasharray: none; fill: none; }
+.gains .faint { opacity: 0.4; }
 details { font-size: 0.9rem; margin: 0.25rem 0; }
 summary { cursor: pointer; color: var(--link); display: inline-block; padding: 0.15rem 0; }
 footer { margin-top: 2.5rem; padding-top: 0.5rem; border-top: 1px solid var(--edge); color: var(--soft); }
@@ -190,9 +194,9 @@ footer { margin-top: 2.5rem; padding-top: 0.5rem; border-top: 1px solid var(--ed
 }
 
 [[gnu::cold, gnu::noinline]] inline std::string html(const Figure& figure) {
-  return join("<figure><figcaption>", html_text(figure.chart.title), "</figcaption>\n", svg(figure.chart),
-              "\n<details><summary>Numbers</summary>", html(figure.numbers, join("Numbers of ", figure.chart.title)),
-              "</details></figure>\n");
+  return join("<figure><figcaption>", html_text(figure.chart.title), "</figcaption>\n",
+              figure.svg.empty() ? svg(figure.chart) : figure.svg, "\n<details><summary>Numbers</summary>",
+              html(figure.numbers, join("Numbers of ", figure.chart.title)), "</details></figure>\n");
 }
 
 [[gnu::cold, gnu::noinline]] inline std::string html(const PictureRecord& picture) {
@@ -207,12 +211,13 @@ footer { margin-top: 2.5rem; padding-top: 0.5rem; border-top: 1px solid var(--ed
   for (const std::string& text : section.paragraphs) out += join("<p>", html_text(text), "</p>\n");
   if (!section.figures.empty()) {
     std::vector<bool> shown(study.candidates.size(), false);
-    out += "<ul class=\"legend\" aria-label=\"strategies\">";
     for (const Figure& figure : section.figures)
       for (const Line& line : figure.chart.lines) shown[line.colour] = true;
+    const bool any = std::find(shown.begin(), shown.end(), true) != shown.end();
+    if (any) out += "<ul class=\"legend\" aria-label=\"strategies\">";
     for (std::size_t c = 0; c < shown.size(); ++c)
       if (shown[c]) out += join("<li>", svg_key(c), "<span>", html_text(study.candidates[c].name), "</span></li>");
-    out += "</ul>\n<div class=\"figures\">\n";
+    out += any ? "</ul>\n<div class=\"figures\">\n" : "<div class=\"figures\">\n";
     for (const Figure& figure : section.figures) out += html(figure);
     out += "</div>\n";
   }

@@ -54,6 +54,7 @@ struct Options {
   /// among options. Without one, the mean of the tasks' validation losses.
   double (*monitor)(const training::Epoch&) = nullptr;
   training::Sampling sampling = training::Sampling::together;  ///< where tasks have inputs of their own
+  training::DrawOptions drawn{};                               ///< for Sampling::drawn
   bool shuffle = true;
   training::Augmentation<float> augment{};  ///< of training samples; for models of float
   std::size_t tuning_seeds = 1;             ///< runs of each try, where there are several; others than the study's

@@ -56,14 +56,17 @@ struct RunRecord {
   /// label of a task.
   std::vector<double> cluster_metrics{};
   /// Where the grouping rule found its groups by training: the tasks of each, such as "left, (right); right" (in
-  /// brackets: another group's network predicts it), and the steps that finding them took. Else empty, and 0.
+  /// brackets: another group's network predicts it), the steps that finding them took, and how many networks that makes.
+  /// Else empty, and 0.
   std::string groups{};
   double grouping_steps = 0;
+  std::size_t networks = 0;
 
   bool failed() const { return !error.empty(); }
 };
 
-/// A strategy that was compared. The first of a study is the baseline, single-task learning.
+/// A strategy that was compared. The first of a study is the baseline, single-task learning. Where each run finds its own
+/// groups, sizes are those of as many networks as runs have in the mean, and the latency that of this number, rounded.
 struct CandidateRecord {
   std::string name;
   std::string type;                                           ///< the model's type, as the compiler writes it
@@ -94,6 +97,21 @@ struct PictureRecord {
   std::string png;  ///< the bytes of a PNG file
 };
 
+/// What each task gains by each of some methods over one method, for the report to draw; gain_figure.hpp draws it alone.
+struct GainRecord {
+  std::string title;
+  std::string unit;      ///< of the gains, such as "dB"
+  std::string baseline;  ///< the method that they are over
+  std::vector<std::string> tasks, methods;
+  std::vector<double> gains;                   ///< (methods, tasks), positive is better; NaN where there is none
+  std::vector<double> lower = {}, upper = {};  ///< an interval of each, or none at all
+  std::vector<std::string> groups = {};        ///< a name for each task's group, or none at all
+};
+
+/// What a report says of pictures that nobody has compared.
+inline constexpr const char* no_people =
+    "No people have judged: what is said of pictures here rests on metrics, and they follow people only so far.";
+
 /// All of a study.
 struct Study {
   std::string title;
@@ -111,6 +129,9 @@ struct Study {
   /// Fixed beforehand, in percent of delta_m: a candidate that surely loses less is "no worse". 0: not asked.
   double margin = 0;
   std::vector<PictureRecord> pictures = {};
+  std::vector<GainRecord> task_gains = {};
+  /// What people said of the pictures, in sentences (words of preference.hpp); without any the report says that none have judged.
+  std::vector<std::string> people = {};
 };
 
 /// How many metrics a study's tasks have besides their primary ones.

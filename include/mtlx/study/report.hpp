@@ -73,8 +73,8 @@ namespace detail {
   for (const std::string& sentence : document.answer) out += join(markdown_text(sentence), "\n\n");
   for (const std::string& remark : document.remarks) out += join(markdown_text(remark), "\n\n");
   for (const Section& section : document.sections) {
-    if (section.pictures) continue;
     out += join("## ", markdown_text(section.title), "\n\n");
+    if (section.pictures) out += "Pictures stand in report.html.\n\n";
     for (const std::string& text : section.paragraphs) out += join(markdown_text(text), "\n\n");
     for (const Table& table : section.tables) out += markdown(table);
     for (const Figure& figure : section.figures)
@@ -199,6 +199,13 @@ namespace detail {
   return out;
 }
 
+// A row a task and method of each figure of gains.
+[[gnu::cold, gnu::noinline]] inline std::string gains_csv(const Study& study) {
+  std::string out = join("title,", gain_header);
+  for (const GainRecord& record : study.task_gains) out += gain_rows(record, csv_name(record.title) + ",");
+  return out;
+}
+
 [[gnu::cold, gnu::noinline]] inline std::string times_csv(const Study& study) {
   std::string out = "strategy,split,seed,train_seconds,predict_microseconds\n";
   for (const RunRecord& run : study.runs) {
@@ -316,6 +323,17 @@ std::string json_list(const Items& items, const Write& item, const char* between
                     "}");
       },
       ",\n  ");
+  out += ",\n\"task_gains_positive_is_better\": ";
+  out += json_list(
+      study.task_gains,
+      [&](const GainRecord& g) {
+        return join("{\"title\": ", text(g.title), ", \"unit\": ", text(g.unit), ", \"over\": ", text(g.baseline),
+                    ", \"methods\": ", json_list(g.methods, text), ", \"tasks\": ", json_list(g.tasks, text),
+                    ", \"groups\": ", json_list(g.groups, text), ", \"gains\": ", json_numbers(g.gains)) +
+               join(", \"lower\": ", json_numbers(g.lower), ", \"upper\": ", json_numbers(g.upper), "}");
+      },
+      ",\n  ");
+  out += join(",\n\"people\": ", json_list(study.people, text));
   return out + "}\n";
 }
 
@@ -420,6 +438,7 @@ std::string json_list(const Items& items, const Write& item, const char* between
 ///   runs.csv, curves.csv          a row a run; a row an epoch and task of a run
 ///   conflicts.csv                 a row an epoch and pair of tasks of a run, where the balancer saw gradients
 ///   clusters.csv                  a row a strategy and task, where the test set has clusters
+///   gains.csv                     a row a task and method of Study::task_gains
 ///   study.json                    the study without its curves and pictures, and what follows from it
 ///   times.csv                     seconds, apart from all else
 ///   tensorboard/<strategy>/<run>  an event file a run
@@ -439,6 +458,7 @@ std::string json_list(const Items& items, const Write& item, const char* between
   write_file(directory + "/conflicts.csv", detail::conflicts_csv(study));
   write_file(directory + "/clusters.csv", detail::clusters_csv(study, found));
   write_file(directory + "/study.json", detail::json(study, found));
+  write_file(directory + "/gains.csv", detail::gains_csv(study));
   write_file(directory + "/times.csv", detail::times_csv(study));
   const std::string root = directory + "/tensorboard";
   detail::clear_events(root);

@@ -38,6 +38,7 @@ struct Data {
 struct Parts {
   data::DataSet train, validation, test;       ///< `validation` has no streams where nothing is held out
   std::vector<data::DataSet> test_clusters{};  ///< `test` again, a cluster each, where Data::test_clusters says which
+  data::Clusters validation_clusters{};        ///< where `validation` was drawn by whole clusters
 };
 
 /// How samples are dealt out.
@@ -84,24 +85,26 @@ inline bool splits_differ(const Data& data) { return data.test == nullptr; }
   parts.train = *data.train;
   data::Clusters clusters = data.clusters != nullptr ? *data.clusters : data::Clusters();
   // Draws a share of what trains.
-  const auto draw = [&](data::DataSet& to, double share, std::uint64_t by) {
+  const auto draw = [&](data::DataSet& to, data::Clusters* whose, double share, std::uint64_t by) {
     if (data.clusters == nullptr) {
       std::tie(parts.train, to) = data::split(parts.train, 1 - share, by);
     } else {
       auto [rest, drawn] = data::split(parts.train, clusters, 1 - share, by);
       parts.train = std::move(rest.data), clusters = std::move(rest.clusters), to = std::move(drawn.data);
+      if (whose != nullptr) *whose = std::move(drawn.clusters);
     }
   };
   if (data.test != nullptr) {
     parts.test = *data.test;
     seed = 0;  // the same samples for all
   } else {
-    draw(parts.test, splits.test, seed);
+    draw(parts.test, nullptr, splits.test, seed);
   }
   if (data.validation != nullptr)
     parts.validation = *data.validation;
   else if (splits.validation > 0)
-    draw(parts.validation, splits.validation, ~seed);  // another stream of random numbers than that of the test samples
+    draw(parts.validation, &parts.validation_clusters, splits.validation,
+         ~seed);  // another stream of random numbers than that of the test samples
   if (splits.normalise) data::normalise(parts.train, {&parts.validation, &parts.test});
   if (splits.prepare != nullptr) splits.prepare(parts, seed);
   if (parts.train.streams().empty() || parts.test.streams().empty())
@@ -146,8 +149,11 @@ std::string_view bytes_of(std::span<const T> numbers) {
       add(inputs.holds_bytes() ? bytes_of(inputs.bytes(i)) : bytes_of(inputs.floats(i)));
     for (const data::Column& column : stream.columns) {
       const data::Targets& targets = column.targets;
-      add(join(column.task, " ", targets.width()));
-      add(bytes_of(std::span<const float>(targets.row(0), targets.size() * targets.width())));
+      add(join(column.task, " ", targets.width(), targets.holds_bytes() ? " bytes" : ""));
+      if (targets.holds_bytes())
+        for (std::size_t i = 0; i < targets.size(); ++i) add(bytes_of(targets.bytes(i)));
+      else
+        add(bytes_of(std::span<const float>(targets.row(0), targets.size() * targets.width())));
       std::string sequences;
       for (std::size_t i = 0; i < targets.size(); ++i) sequences += targets.goes_on(i) ? '1' : '0';
       if (sequences.find('1') != std::string::npos) add(sequences);

@@ -23,7 +23,8 @@
 
 namespace mtlx::study::detail {
 
-inline constexpr std::string_view run_magic = "mtlxrun4";
+inline constexpr std::string_view run_magic = "mtlxrun5";
+inline constexpr std::string_view older_run_magic = "mtlxrun4";  // without the number of networks
 
 /// The bytes of a run's file.
 [[gnu::cold, gnu::noinline]] inline std::string run_bytes(const RunRecord& run, std::uint64_t key) {
@@ -41,6 +42,7 @@ inline constexpr std::string_view run_magic = "mtlxrun4";
   writer.real(run.train_seconds);
   writer.text(run.groups);
   writer.real(run.grouping_steps);
+  writer.number(run.networks);
   writer.number(run.epochs.size());
   for (const EpochRecord& epoch : run.epochs) {
     writer.number(epoch.epoch);
@@ -63,7 +65,8 @@ inline constexpr std::string_view run_magic = "mtlxrun4";
   const std::string_view content = bytes.substr(0, bytes.size() - 8);
   if (Reader(bytes.substr(content.size()), file, what).number() != checksum(content))
     fail(file, " is cut or damaged: its checksum does not match its content; delete it to have the run made anew");
-  if (content.substr(0, run_magic.size()) != run_magic) return false;
+  const bool older = content.substr(0, run_magic.size()) == older_run_magic;
+  if (!older && content.substr(0, run_magic.size()) != run_magic) return false;
   Reader reader(content.substr(run_magic.size()), file, what);
   if (reader.number() != key) return false;
   const auto list = [&](std::vector<double>& numbers) {
@@ -78,6 +81,8 @@ inline constexpr std::string_view run_magic = "mtlxrun4";
   found.train_seconds = reader.real();
   found.groups = reader.text();
   found.grouping_steps = reader.real();
+  found.networks = older ? 0 : reader.number();
+  if (older && !found.groups.empty()) return false;
   found.epochs.clear();
   for (std::uint64_t n = reader.count(64); n > 0; --n) {
     EpochRecord& epoch = found.epochs.emplace_back();

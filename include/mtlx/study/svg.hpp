@@ -169,4 +169,40 @@ struct Scale {
   return out + "</svg>";
 }
 
+/// The style of a figure in a file of its own, which follows the reader's light or dark.
+inline constexpr const char* figure_style =
+    "<style>.page{fill:#ffffff}text{fill:#1b1f24;font:12px system-ui,\"DejaVu Sans\",sans-serif}.soft{fill:#57606a}"
+    ".name{font-weight:600;font-size:14px}.sure{font-weight:700}.small{font-size:9.5px}.high{fill:#67a9cf}"
+    ".low{fill:#ef8a62}.frame{fill:none;stroke:#57606a}.strong{fill:none;stroke:#1b1f24;stroke-width:2}"
+    ".rule{stroke:#d0d7de}.grid path{stroke:#d0d7de;fill:none}.grid text{font-size:11px}"
+    ".line{stroke:currentColor;stroke-width:2;fill:none;stroke-linejoin:round}.point{fill:currentColor}"
+    ".band{fill:currentColor;opacity:.15}.serves{fill:currentColor;stroke:currentColor}"
+    ".helps{fill:none;stroke:currentColor;stroke-width:2}"
+    ".whisker{stroke:currentColor;stroke-width:1.5;fill:none}.zero{stroke:#57606a}.faint{opacity:.4}"
+    ".c0{color:#57606a}.c1{color:#0a62b0;stroke-dasharray:7 2}.c2{color:#b8460e;stroke-dasharray:2 2}"
+    ".c3{color:#1a7f37;stroke-dasharray:8 2 2 2}.c4{color:#8a3ab9;stroke-dasharray:4 2}"
+    ".c5{color:#a8071a;stroke-dasharray:12 2}.c6{color:#6b5b00;stroke-dasharray:2 4}"
+    ".c7{color:#00768a;stroke-dasharray:8 2 2 2 2 2}.c8{color:#c2185b;stroke-dasharray:5 4}"
+    ".c9{color:#6d4c41;stroke-dasharray:10 4 2 4}.serves,.helps,.whisker{stroke-dasharray:none}"
+    "@media (prefers-color-scheme:dark){.page{fill:#14171a}text{fill:#e8eaed}.soft{fill:#a9b1ba}.high{fill:#1f5f8b}"
+    ".low{fill:#8a3b16}.frame,.zero{stroke:#a9b1ba}.strong{stroke:#e8eaed}.rule,.grid "
+    "path{stroke:#3a4149}.c0{color:#b0bac5}"
+    ".c1{color:#6cb6ff}.c2{color:#ff9e64}.c3{color:#7ee787}.c4{color:#d2a8ff}.c5{color:#ff8a8a}.c6{color:#e3c74d}"
+    ".c7{color:#56d4dd}.c8{color:#ff8bcb}.c9{color:#d6ab94}}</style>\n";
+
+/// How a figure in a file of its own begins.
+[[gnu::cold, gnu::noinline]] inline std::string figure_head(std::size_t width, std::size_t height,
+                                                            const std::string& title, const std::string& described) {
+  return join("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", width, " ", height, "\" width=\"", width,
+              "\" height=\"", height, "\" role=\"img\"><title>", html_text(title), "</title><desc>",
+              html_text(described), "</desc>\n", figure_style,
+              "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n");
+}
+
+[[gnu::cold, gnu::noinline]] inline std::string figure_text(std::size_t x, std::size_t y, const std::string& kind,
+                                                            const std::string& text, const char* anchor = "start") {
+  return join("<text class=\"", kind, "\" x=\"", x, "\" y=\"", y, "\" text-anchor=\"", anchor, "\">", html_text(text),
+              "</text>");
+}
+
 }  // namespace mtlx::study::detail
