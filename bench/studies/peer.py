@@ -23,12 +23,13 @@ tox21     bench/studies/tox21.cpp; --data is its file
 --threads N     of one training (2)
 --workers N     of the DataLoader (LibMTL's examples have 2)
 --only NAME     single or hard
---json FILE     all runs, for against.py
+--json FILE     all runs, for against.py. Tables: what is there already, of the same settings, is not trained again.
 """
 
 import argparse
 import csv
 import gzip
+import hashlib
 import json
 import multiprocessing
 import pathlib
@@ -422,35 +423,65 @@ def logistic_run(x, y, split_seed):
     return aucs(scores, y[tested])
 
 
-def write(config, runs):
+def write(config, runs, **more):
     if config.json:
-        pathlib.Path(config.json).write_text(json.dumps({"study": config.study, "runs": runs}) + "\n")
+        part = pathlib.Path(config.json + ".partial")
+        part.write_text(json.dumps({"study": config.study, "runs": runs, **more}) + "\n")
+        part.replace(config.json)
 
 
 def tables(config, name):
     x, y, _ = table(name, config.data)
     epochs, rates = config.epochs or 60, config.rates or [3e-4, 1e-3, 3e-3]
-    runs = []
+    # What decides the results: a file of other settings is refused, not gone on with.
+    settings = {"epochs": epochs, "rates": rates, "data": hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest(),
+                "torch": torch.__version__}
+    kept = {"settings": settings, "tries": [], "runs": []}
+    if config.json and pathlib.Path(config.json).exists():
+        kept = {**kept, "settings": None, **json.loads(pathlib.Path(config.json).read_text())}
+        if kept["settings"] != settings:
+            sys.exit(f"{config.json} is of {kept['settings']}, and not of {settings}: move it away")
+    tries, runs = kept["tries"], kept["runs"]
+    wanted = range(1, (config.seeds or 10) + 1)
 
-    def keep(candidate, seed, begin, metrics, rate=None):
-        runs.append({"candidate": candidate, "seed": seed, "rate": rate, "metrics": metrics,
-                     "seconds": time.monotonic() - begin})
-        write(config, runs)
-        known = [value for value in metrics if value is not None]
-        print(f"{candidate}, seed {seed}: mean AUC {sum(known) / len(known):.4f}", file=sys.stderr, flush=True)
+    def keep(*new):
+        for run in new:
+            known = [value for value in run["metrics"] if value is not None]
+            print(f"{run['candidate']}, seed {run['seed']}: mean AUC {sum(known) / len(known):.4f}", file=sys.stderr,
+                  flush=True)
+        runs.extend(new)
+        write(config, runs, settings=settings, tries=tries)
+
+    def there(candidate):
+        return {run["seed"] for run in runs if run["candidate"] == candidate}
+
+    def best_rate(candidate):
+        for rate in rates if len(rates) > 1 else []:
+            if any(t["candidate"] == candidate and t["rate"] == rate for t in tries):
+                continue
+            loss = mlp_run(x, y, TUNING_SEED + 1, 1, candidate == "hard", rate, epochs, BATCH[name])[0]
+            tries.append({"candidate": candidate, "rate": rate, "validation": loss})
+            keep()
+        found = {t["rate"]: t["validation"] for t in tries if t["candidate"] == candidate}
+        return min(rates, key=lambda rate: found.get(rate, 0))
     for candidate in [config.only] if config.only else ["single", "hard"]:
-        shared = candidate == "hard"
-        rate = min(rates, key=lambda r: mlp_run(x, y, TUNING_SEED + 1, 1, shared, r, epochs, BATCH[name])[0]) \
-            if len(rates) > 1 else rates[0]
-        for seed in range(1, (config.seeds or 10) + 1):
+        rate = best_rate(candidate)
+        for seed in wanted:
+            if seed in there(candidate):
+                continue
             begin = time.monotonic()
-            _, together, each = mlp_run(x, y, seed, seed, shared, rate, epochs, BATCH[name])
-            keep(candidate, seed, begin, together, rate)
-            if not shared:
-                keep("single, each task's own best epoch", seed, begin, each, rate)
-    for seed in range(1, (config.seeds or 10) + 1):
-        begin = time.monotonic()
-        keep("logistic regression", seed, begin, logistic_run(x, y, seed))
+            _, together, each = mlp_run(x, y, seed, seed, candidate == "hard", rate, epochs, BATCH[name])
+            of_seed = {"seed": seed, "rate": rate, "seconds": time.monotonic() - begin}
+            new = [{"candidate": candidate, **of_seed, "metrics": together}]
+            if candidate == "single":
+                new.append({"candidate": "single, each task's own best epoch", **of_seed, "metrics": each})
+            keep(*new)
+    for seed in wanted:
+        if seed not in there("logistic regression"):
+            begin = time.monotonic()
+            metrics = logistic_run(x, y, seed)
+            keep({"candidate": "logistic regression", "seed": seed, "rate": None, "metrics": metrics,
+                  "seconds": time.monotonic() - begin})
     return runs
 
 
@@ -484,7 +515,8 @@ def main():
         print(f"{candidate}: mean over tasks {np.mean(means):.4f} +- {np.std(means, ddof=1) if len(means) > 1 else 0:.4f}"
               f" over {len(means)} runs" + (f", learning rate {rate.pop():g}" if rate != {None} else ""))
     print(f"{seconds:.1f} s, torch {torch.__version__}")
-    write(config, runs)
+    if config.study == "fashion":
+        write(config, runs)
 
 
 if __name__ == "__main__":

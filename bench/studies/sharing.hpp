@@ -341,6 +341,41 @@ inline void swap_masks(sharing::Masks& masks) {
   }
 }
 
+// A control: what the weights' sizes tell after a share of a fit's epochs that each task trains alone. Its largest weights are
+// the task's mask, and all begin anew.
+struct MagnitudeAlone {
+  static constexpr std::size_t memory = 0;
+
+  double density = 0.3;
+  double epochs = 1;  // share of the fit's
+
+  template <class S, class Train>
+  sharing::FoundMasks<S> find(const sharing::MaskSearch<S>& search, Train&& train) const {
+    const auto places = sharing::detail::prunable(search.blocks);
+    const std::size_t count = sharing::detail::share_of(density, places.size());
+    std::size_t shared = 0;
+    for (const auto& block : search.blocks) shared += block.parameter.size();
+    sharing::FoundMasks<S> found{std::vector<TaskSet>(shared, TaskSet::first(search.tasks)),
+                                 {search.start.begin(), search.start.end()}};
+    const std::vector<TaskSet> full = found.owners;
+    const auto alone = static_cast<std::size_t>(std::max(1.0, epochs * static_cast<double>(search.epochs) + 0.5));
+    for (std::size_t t = 0; t < search.tasks; ++t) {
+      if (!search.labelled.has(t)) continue;
+      const auto trained = train(TaskSet::only(t), search.start, std::span<const TaskSet>(full), alone);
+      ++found.trainings;
+      std::vector<double> sizes(shared);
+      for (const std::size_t i : places)
+        sizes[i] = static_cast<double>(sharing::detail::size_of(trained.parameters[i]));
+      auto order = places;
+      sharing::detail::highest_first(order, count, sizes);
+      sharing::detail::own_first(found.owners, TaskSet::only(t), order, count);
+    }
+    for (std::size_t i = 0; i < shared; ++i)
+      if (found.owners[i].empty()) found.start[i] = S(0);
+    return found;
+  }
+};
+
 // What a problem is made of: its `Problem` has these, the types, and `turns`, how tasks with data of their own take turns.
 struct Parts {
   data::DataSet train, validation, test;
@@ -416,7 +451,7 @@ void compare(const Problem& problem, const Settings& s) {
     };
     using D = sharing::DynamicSparse;
     job("dynamic", dynamic([](D&) {}));
-    job("dynamic from random masks", dynamic([](D& d) { d.start = D::Start::random; }));
+    job("dynamic from full masks", dynamic([](D& d) { d.start = D::Start::dense; }));
     job("dynamic without regrowth", dynamic([](D& d) { d.regrow = false; }));
     job("dynamic by magnitude", dynamic([](D& d) { d.score = D::Score::magnitude; }));
     job("dynamic without un-sharing", dynamic([](D& d) { d.unshare = false; }));
@@ -427,6 +462,12 @@ void compare(const Problem& problem, const Settings& s) {
     job("snip", sharing::Sparse<Trunk, sharing::Snip>{.rule = {.density = s.density}});
     job("disparse", sharing::Sparse<Trunk, sharing::DiSparse>{.rule = {.density = s.density}});
     controls("dynamic", sharing::DynamicSparse{.density = s.density});
+    for (const auto& [name, share] : {std::pair("magnitude after an eighth alone", 0.125),
+                                      {"magnitude after a quarter alone", 0.25},
+                                      {"magnitude after half alone", 0.5},
+                                      {"magnitude after all alone", 1.0}})
+      job(name, sharing::Sparse<Trunk, MagnitudeAlone>{.rule = {.density = s.density, .epochs = share}},
+          all * pass * share);
     const Rule at{.iterations = s.prunes,
                   .final_density = s.final_density,
                   .select = Rule::Select::density,

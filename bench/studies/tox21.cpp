@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// usage: tox21 FILE.csv [FOLDER]
+// usage: tox21 FILE.csv [FOLDER [KEEP [SPLITS]]]
 //
 // Tox21: 12 toxicity assays of 7831 molecules, of which many were not made (up to 26 % of an assay's labels are missing).
-// One network for all assays, or one for each? Ten random splits; the report goes to FOLDER (report). A molecule's
-// inputs are its SMILES's runs of 1 to 4 characters, hashed to 1024 features; no chemistry is known to the network.
+// One network for all assays, or one for each? SPLITS (10) random splits; the report goes to FOLDER (report). Finished runs
+// are kept in KEEP, so that a study that was killed goes on. A molecule's inputs are its SMILES's runs of 1 to 4 characters,
+// hashed to 1024 features; no chemistry is known to the network.
 //
 // FILE.csv is MoleculeNet's tox21.csv (docs/results.md says what it looks like and its checksum), packed or not: a column
 // an assay with 1, 0 or nothing, and `smiles`. It is no part of mtlx.
@@ -46,11 +47,12 @@ study::Candidate<Model> candidate(const char* name) {
 }
 
 int main(int count, char** words) try {
-  if (count < 2) fail("usage: tox21 FILE.csv [FOLDER]");
+  if (count < 2) fail("usage: tox21 FILE.csv [FOLDER [KEEP [SPLITS]]]");
   const data::DataSet all = data_of(data::read_csv(words[1]));
   study::Progress progress;
   study::Options options{.title = "Tox21: one network for all assays, or one for each"};
-  options.seeds = 10;
+  options.seeds = count > 4 ? std::stoul(words[4]) : 10;
+  if (count > 3) options.directory = words[3];
   options.splits = {.test = 0.2, .validation = 0.25, .normalise = true};
   options.epochs = 60;
   options.early_stopping = {.patience = 8};
@@ -62,7 +64,7 @@ int main(int count, char** words) try {
   const std::string folder = count > 2 ? words[2] : "report";
   study::write_report(study, folder);
   std::printf("report: %s/report.html\n", folder.c_str());
-} catch (const Error& error) {
+} catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;
 }
