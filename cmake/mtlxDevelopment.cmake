@@ -18,8 +18,8 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
     target_compile_options(mtlx_development INTERFACE -Werror)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       # These guess from the optimiser's view of inlined code, with false alarms inside Eigen and std::string: shown,
-      # not fatal.
-      foreach(_warning maybe-uninitialized array-bounds stringop-overflow stringop-overread restrict null-dereference
+      # not fatal. (Clang's -Wuninitialized stays fatal.)
+      foreach(_warning uninitialized maybe-uninitialized array-bounds stringop-overflow stringop-overread restrict null-dereference
                        free-nonheap-object)
         target_compile_options(mtlx_development INTERFACE -Wno-error=${_warning})
       endforeach()

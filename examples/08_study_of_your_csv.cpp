@@ -2,7 +2,8 @@
 // A study of your own data, from a CSV file with a column for each task: does one network for all tasks serve them better
 // than a network for each? Ten random splits answer.
 //
-//   08_study_of_your_csv FILE.csv [FOLDER]      the report goes to FOLDER (report)
+//   08_study_of_your_csv FILE.csv [FOLDER [KEEP [SPLITS]]]     the report goes to FOLDER (report); finished runs are kept in
+//                                          KEEP, so that a study that was killed goes on; SPLITS: how many (10)
 //
 // As it stands it studies yeast (scripts/data/yeast.sh makes the file): 103 numbers of a gene, x1 to x103, and 14 columns
 // label1 to label14 of 0, 1 or nothing, where a label is not known. For a file of yours, change the three parts that are
@@ -73,12 +74,15 @@ int main(int count, char** words) try {
 
   study::Progress progress;
   study::Options options{.title = "One network for all labels, or one for each"};
-  options.seeds = given ? 10 : 3;  // each draws its own test and validation samples: a fifth each
+  options.seeds = count > 4 ? std::stoul(words[4])
+                  : given   ? 10
+                            : 3;  // each draws its own test and validation samples: a fifth each
   options.splits = {.test = 0.2, .validation = 0.25, .normalise = true};
   options.epochs = given ? 60 : 5;
   options.early_stopping = {.patience = 8};  // by the validation loss; the best epoch's weights are kept
   options.jobs = 0;                          // as many as there are cores
   options.observer = &progress;
+  if (count > 3) options.directory = words[3];
   const study::Study study = study::compare({.name = table.name(), .train = &all}, options,
                                             candidate<Single>("single-task"), candidate<Hard>("hard sharing"));
 
@@ -86,7 +90,7 @@ int main(int count, char** words) try {
   const std::string folder = count > 2 ? words[2] : "report";
   study::write_report(study, folder);
   std::printf("report: %s/report.html\n", folder.c_str());
-} catch (const Error& error) {
+} catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;
 }

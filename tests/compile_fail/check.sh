@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# usage: check.sh COMPILER CASE.cpp [FLAG...]
+# usage: check.sh [--mistake] COMPILER CASE.cpp [FLAG...]
 #
 # A case is a file with one mistake, and says near its top what the compiler must answer:
 #
@@ -10,9 +10,15 @@
 #   1. it does not compile, and the compiler prints exactly one line with `error:`, which holds the sentence;
 #   2. with -DMTLX_FIXED it compiles with all our warnings on and not a word from the compiler: what is wrong is the
 #      mistake, and nothing else.
+# With --mistake the first alone: fixed.sh does the second for many cases at once.
 set -euo pipefail
 export LC_ALL=C
 
+mistake_only=""
+if [ "$1" = --mistake ]; then
+  mistake_only=1
+  shift
+fi
 compiler=$1
 case=$2
 shift 2
@@ -39,6 +45,10 @@ count=$(grep -cF 'error:' <<<"$answer" || true)
 [ "$count" -eq 1 ] || fail "$count lines with 'error:', expected one" "${errors:-$answer}"
 grep -qF -- "$sentence" <<<"$errors" || fail "the error is not '$sentence'" "$errors"
 
+if [ -n "$mistake_only" ]; then
+  printf 'ok %s: %s\n' "$(basename "$case")" "$sentence"
+  exit
+fi
 if ! answer=$("$compiler" "${flags[@]}" -DMTLX_FIXED "$case" 2>&1); then
   fail "the corrected form does not compile" "$answer"
 fi

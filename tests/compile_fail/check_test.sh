@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # usage: check_test.sh COMPILER
-# Tests check.sh on small cases: one good, and one for each way of being bad.
+# Tests check.sh on small cases: one good, and one for each way of being bad; and fixed.sh on the same.
 set -euo pipefail
 
 compiler=$1
-check=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/check.sh
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+check=$here/check.sh
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 bad=0
@@ -102,6 +103,25 @@ CASE
 expect_result "no line '// expect:" no_expectation <<'CASE'
 static_assert(false, "mtlx: never");  // MTLX_FIXED
 CASE
+
+# expect_fixed SAYING NAME...: fixed.sh says so of these cases, and passes if it begins with ok.
+expect_fixed() {
+  local wanted=$1 output status=0
+  shift
+  output=$(bash "$here/fixed.sh" "$compiler" "${@/%/.cpp}" -- 2>&1) || status=$?
+  if ! grep -qF -- "$wanted" <<<"$output" || { [[ $wanted == ok* ]] && [ "$status" -ne 0 ]; } ||
+    { [[ $wanted != ok* ]] && [ "$status" -eq 0 ]; }; then
+    printf 'BAD fixed.sh on %s should say "%s", status %s:\n%s\n' "$*" "$wanted" "$status" "$output"
+    bad=1
+  fi
+}
+cd "$folder"
+expect_fixed "ok: the corrected forms of 3 cases" good two_errors the_sentence_twice
+expect_fixed "a corrected form does not compile" good no_control
+expect_fixed "a corrected form compiles with warnings" control_warns good
+expect_fixed "control_warns.cpp" control_warns good
+# With --mistake the corrected form is not looked at.
+output=$(bash "$check" --mistake "$compiler" control_warns.cpp 2>&1) || { printf 'BAD --mistake: %s\n' "$output"; bad=1; }
 
 [ "$bad" -eq 0 ] && echo "check.sh tells good cases from bad ones"
 exit "$bad"

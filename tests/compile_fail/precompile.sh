@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # usage: precompile.sh COMPILER HEADER OUTPUT [FLAG...]
 #
-# Precompiles a header with the flags of check.sh: most of what a case costs is reading the same headers again. g++ takes
-# OUTPUT.gch where a folder before the header's in the search path has it, clang++ with -include-pch.
+# Precompiles a header with the flags of check.sh: most of what a case costs is reading the same headers again. Both
+# compilers take HEADER.gch (g++) or HEADER.pch (clang++) at -include HEADER.
 set -euo pipefail
 
 compiler=$1

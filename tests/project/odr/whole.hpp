@@ -21,9 +21,11 @@
 #include <mtlx/data/npy.hpp>
 #include <mtlx/data/parts.hpp>
 #include <mtlx/data/resize.hpp>
+#include <mtlx/data/super_resolution.hpp>
 #include <mtlx/data/table.hpp>
 #include <mtlx/data/tagged_text.hpp>
 #include <mtlx/data/word_parts.hpp>
+#include <mtlx/grouping/adaptive_groups.hpp>
 #include <mtlx/grouping/affinity/corrected.hpp>
 #include <mtlx/grouping/affinity/cosine.hpp>
 #include <mtlx/grouping/affinity/first_order.hpp>
@@ -41,15 +43,18 @@
 #include <mtlx/grouping/selective_updates.hpp>
 #include <mtlx/grouping/separate.hpp>
 #include <mtlx/grouping/statistics/balanced_subsets.hpp>
+#include <mtlx/grouping/statistics/bands.hpp>
 #include <mtlx/grouping/statistics/contrasts.hpp>
 #include <mtlx/grouping/statistics/group_effects.hpp>
 #include <mtlx/grouping/statistics/interactions.hpp>
 #include <mtlx/grouping/statistics/intervals.hpp>
+#include <mtlx/grouping/statistics/isotonic.hpp>
 #include <mtlx/grouping/statistics/linear_surrogate.hpp>
 #include <mtlx/grouping/statistics/sequential.hpp>
 #include <mtlx/grouping/statistics/words.hpp>
 #include <mtlx/grouping/surrogate.hpp>
 #include <mtlx/grouping/task_affinity.hpp>
+#include <mtlx/grouping/tgsr.hpp>
 #include <mtlx/grouping/validated_affinity.hpp>
 #include <mtlx/nn/image_quality.hpp>
 #include <mtlx/nn/super_resolution.hpp>
@@ -69,10 +74,14 @@
 #include <mtlx/sharing/snip.hpp>
 #include <mtlx/study/across.hpp>
 #include <mtlx/study/affinity_figure.hpp>
+#include <mtlx/study/blind.hpp>
 #include <mtlx/study/compare.hpp>
+#include <mtlx/study/contact_sheet.hpp>
 #include <mtlx/study/delta_m.hpp>
+#include <mtlx/study/gain_figure.hpp>
 #include <mtlx/study/mask_figure.hpp>
 #include <mtlx/study/partners.hpp>
+#include <mtlx/study/preference.hpp>
 #include <mtlx/study/report.hpp>
 #include <mtlx/study/report_text.hpp>
 #include <mtlx/study/statistics.hpp>
@@ -89,5 +98,6 @@
 #include <mtlx/testing/task_laws.hpp>
 #include <mtlx/training/conflicts.hpp>
 #include <mtlx/training/device_learner.hpp>
+#include <mtlx/training/search_journal.hpp>
 #include <mtlx/training/subnet.hpp>
 #endif
