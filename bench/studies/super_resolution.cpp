@@ -83,8 +83,8 @@ Parts parts_of(const Settings& s) {
   if (s.made) {
     train = made_photos(4, 1), validation = made_photos(3, 10), test = made_photos(4, 20);
   } else {
-    train = data::read_photos(s.photos, "train", {.shorter_side = 800});
-    validation = data::read_photos(s.photos, "validation", {.shorter_side = 800});
+    train = data::read_photos(s.photos, "train", {.shorter_side = 400});
+    validation = data::read_photos(s.photos, "validation", {.shorter_side = 400});
     test = data::read_photos(s.photos, "test");
   }
   for (data::Photo& photo : test) {
@@ -174,6 +174,24 @@ class Bench {
     Trained<Net> model = begun<Trained<Net>>(seed);
     model.fit(parts_.train.data, how<Trained<Net>>(chances, s_.steps));
     finish(run, model.averaged(), "all", {}, s_.steps, 0, start);
+  }
+
+  // Chances as one over the joint network's mean absolute error on the validation photos.
+  std::vector<double> by_loss(std::size_t seed) const {
+    Trained<Net> model = begun<Trained<Net>>(seed);
+    std::vector<double> chances;
+    for (const data::Stream& stream : parts_.validation.data.streams()) {
+      const auto made = model.predict(stream.inputs);
+      double sum = 0, count = 0;
+      for (std::size_t p = 0; p < stream.inputs.size(); ++p) {
+        const auto truth = stream.columns[0].targets.bytes(p);
+        for (std::size_t i = 0; i < truth.size(); ++i)
+          sum += std::abs(static_cast<double>(made.template get<"x4">()[p][i]) - static_cast<double>(truth[i]) / 255);
+        count += static_cast<double>(truth.size());
+      }
+      chances.push_back(count / sum);
+    }
+    return chances;
   }
 
   // Some tasks, each alone.
@@ -307,6 +325,23 @@ std::vector<double> with_all(grouping::StreamGroups groups, std::size_t tasks) {
   return grouping::chances_of(groups, tasks);
 }
 
+// The adaptive rule with a part of it changed or left out, named as in ablated_arms.
+std::vector<std::pair<std::string, grouping::AdaptiveGroups>> ablations() {
+  using Rule = grouping::AdaptiveGroups;
+  const Rule rules[] = {{.by = Rule::By::clusters},
+                        {.by = Rule::By::both},
+                        {.by = Rule::By::none},
+                        {.rho = 0},
+                        {.relative = 0},
+                        {.relative = 0, .guard = false},
+                        {.guard = false},
+                        {.indicator = Rule::Indicator::pull}};
+  static_assert(std::size(rules) == std::size(ablated_arms));
+  std::vector<std::pair<std::string, Rule>> named;
+  for (std::size_t i = 0; i < std::size(rules); ++i) named.emplace_back(ablated_arms[i], rules[i]);
+  return named;
+}
+
 void train(const Settings& s, const Parts& parts, Kept& kept) {
   make_folder(s.folder + "/weights");
   Bench<Small> small(s, parts, kept, "small");
@@ -330,8 +365,10 @@ void train(const Settings& s, const Parts& parts, Kept& kept) {
     jobs.push_back([&small, &tgsr, seed] { small.by_rule("TGSR", seed, tgsr); });
   for (std::size_t seed = 1; seed <= s.seeds; ++seed)
     jobs.push_back([&small, seed] { small.by_rule("adaptive", seed, grouping::AdaptiveGroups{}); });
-  for (std::size_t seed = 1; seed <= s.seeds; ++seed)
+  for (std::size_t seed = 1; seed <= s.seeds; ++seed) {
     jobs.push_back([&small, seed] { small.tune("joint continued", seed, {}); });
+    jobs.push_back([&small, seed] { small.tune("by loss", seed, small.by_loss(seed)); });
+  }
   finish();
 
   for (std::size_t seed = 1; seed <= s.seeds; ++seed) {
@@ -359,6 +396,9 @@ void train(const Settings& s, const Parts& parts, Kept& kept) {
   for (std::size_t first = 0; first < s.long_tasks; first += 2)
     jobs.push_back(
         [&, first] { small.own("own long", 1, first, std::min<std::size_t>(2, s.long_tasks - first), s.long_steps); });
+  for (std::size_t seed = 1; seed <= s.ablated_seeds; ++seed)
+    for (const auto& [arm, rule] : ablations())
+      jobs.push_back([&small, seed, arm = arm, rule = rule] { small.by_rule(arm, seed, rule); });
   for (std::size_t seed = 2; seed <= s.seeds; ++seed) own(small, seed);
   finish();
 }
@@ -502,8 +542,7 @@ void write_gains(const Settings& s, const Parts& parts, const Kept& kept, const 
     for (std::size_t t = 0; t < s.tasks; ++t) {
       std::vector<double> photos;
       for (std::size_t p = 0; p < parts.photos.size(); ++p)
-        if (const double g = tables.value("small", arm, t, p) - tables.value("small", "joint", t, p); !is_nan(g))
-          photos.push_back(g);
+        if (const double g = tables.less("small", arm, "joint", t, p); !is_nan(g)) photos.push_back(g);
       const study::Interval i = photos.empty() ? study::Interval{unknown, unknown, unknown} : study::t_interval(photos);
       gains.gains.push_back(i.estimate), gains.lower.push_back(i.lower), gains.upper.push_back(i.upper);
     }

@@ -30,7 +30,7 @@ using namespace mtlx;
 // How much is trained, and on what.
 struct Settings {
   std::string folder = "build/super_resolution", photos = "build/photos";
-  std::size_t tasks = 100, seeds = 3, large_seeds = 1, jobs = 2;
+  std::size_t tasks = 100, seeds = 3, large_seeds = 1, ablated_seeds = 1, jobs = 2;
   std::size_t joint_steps = 20000, steps = 5000, own_steps = 1000, long_steps = 10000, long_tasks = 10;
   std::size_t indicator_steps = 100, group_steps = 10000, random_draws = 5;
   std::size_t batch = 16, draws = 1, pieces = 16, patches = 4, validation_pieces = 2;
@@ -45,7 +45,7 @@ constexpr const char* usage =
     "  --quick             20 tasks, one seed, short trainings: within 5 minutes\n"
     "  --tables            no training: the tables and pictures of what is there\n"
     "  --jobs N            trainings at a time (2), a thread each\n"
-    "  --tasks N --seeds N --large-seeds N    (100, 3, 1)\n"
+    "  --tasks N --seeds N --large-seeds N --ablated-seeds N    (100, 3, 1, 1)\n"
     "  --joint-steps N --steps N              joint training; fine-tuning of each method (20000, 5000)\n"
     "  --own-steps N --long-steps N --long-tasks N    fine-tuning of each task alone (1000); of some, the first seed "
     "(10000, 10)\n"
@@ -62,6 +62,7 @@ inline Settings settings_of(int count, char** words) {
       {"--tasks", &Settings::tasks},
       {"--seeds", &Settings::seeds},
       {"--large-seeds", &Settings::large_seeds},
+      {"--ablated-seeds", &Settings::ablated_seeds},
       {"--joint-steps", &Settings::joint_steps},
       {"--steps", &Settings::steps},
       {"--own-steps", &Settings::own_steps},
@@ -78,7 +79,8 @@ inline Settings settings_of(int count, char** words) {
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
     if (word == "--quick") {
-      s.tasks = 20, s.seeds = 1, s.large_seeds = 1, s.joint_steps = 4000, s.steps = 1000, s.own_steps = 300;
+      s.tasks = 20, s.seeds = 1, s.large_seeds = 1, s.ablated_seeds = 0, s.joint_steps = 4000, s.steps = 1000,
+      s.own_steps = 300;
       s.long_steps = 2000, s.long_tasks = 2, s.group_steps = 1000, s.random_draws = 2, s.pieces = 8;
       continue;
     }
@@ -108,6 +110,7 @@ inline Settings settings_of(int count, char** words) {
     if (least == 0) fail("jobs, tasks, seeds, steps, batch and draws must be at least 1\n", usage);
   s.long_tasks = std::min(s.long_tasks, s.tasks);
   s.large_seeds = std::min(s.large_seeds, s.seeds);
+  s.ablated_seeds = std::min(s.ablated_seeds, s.seeds);
   return s;
 }
 
@@ -266,6 +269,11 @@ class Kept {
   mutable std::mutex mutex_;
 };
 
+// The adaptive rule with something changed.
+inline constexpr std::array<const char*, 8> ablated_arms{
+    "adaptive: gradients' clusters", "adaptive: bands and clusters", "adaptive: one group", "adaptive: slopes not used",
+    "adaptive: all streams alike",   "adaptive: alike and no guard", "adaptive: no guard",  "adaptive: pulls indicate"};
+
 // A line of the tables: one way of training, of which there may be several draws.
 struct Arm {
   std::string name;
@@ -274,7 +282,8 @@ struct Arm {
 
 inline std::vector<Arm> arms_of(const Settings& s) {
   std::vector<Arm> arms;
-  for (const char* name : {"bicubic", "joint", "joint continued", "up-weighted"}) arms.push_back({name, {name}});
+  for (const char* name : {"bicubic", "joint", "joint continued", "by loss", "up-weighted"})
+    arms.push_back({name, {name}});
   arms.push_back({"random groups", {}});
   for (std::size_t d = 1; d <= s.random_draws; ++d) arms.back().runs.push_back(join("random ", d));
   for (const char* name : {"TGSR", "adaptive", "own"}) arms.push_back({name, {name}});
@@ -287,7 +296,8 @@ class Tables {
   Tables(const Settings& s, const Kept& kept) : s_(s), kept_(kept), arms_(arms_of(s)) {}
 
   std::string text() const {
-    return scores() + "\n" + won() + "\n" + by_group() + "\n" + behind() + "\n" + longer() + "\n" + costs();
+    return scores() + "\n" + won() + "\n" + by_group() + "\n" + ablated() + "\n" + behind() + "\n" + longer() + "\n" +
+           costs();
   }
 
   // Of a network, the mean over an arm's draws and over seeds; NaN where it was not measured.
@@ -305,11 +315,21 @@ class Tables {
           }
     return count > 0 ? sum / count : unknown;
   }
+  // One arm less another, the mean over seeds that have both; NaN where none has.
+  double less(const std::string& network, const std::string& a, const std::string& b, std::size_t task,
+              std::size_t photo, std::size_t metric = 0) const {
+    double sum = 0, count = 0;
+    for (std::size_t seed = 1; seed <= s_.seeds; ++seed) {
+      const double found = value(network, a, task, photo, metric, seed) - value(network, b, task, photo, metric, seed);
+      if (!is_nan(found)) sum += found, count += 1;
+    }
+    return count > 0 ? sum / count : unknown;
+  }
   // How far a task's own network is ahead of the joint one, over all photos but one.
   double gap(const std::string& network, std::size_t task, std::size_t without) const {
     double sum = 0, count = 0;
     for (std::size_t p = 0; p < kept_.photos(); ++p) {
-      const double found = value(network, "own", task, p) - value(network, "joint", task, p);
+      const double found = less(network, "own", "joint", task, p);
       if (p != without && !is_nan(found)) sum += found, count += 1;
     }
     return count > 0 ? sum / count : unknown;
@@ -335,7 +355,7 @@ class Tables {
       double sum = 0, count = 0;
       for (std::size_t t = 0; t < kept_.tasks(); ++t) {
         if (!chosen[t]) continue;
-        const double found = value(network, a, t, p, metric) - (b.empty() ? 0 : value(network, b, t, p, metric));
+        const double found = b.empty() ? value(network, a, t, p, metric) : less(network, a, b, t, p, metric);
         if (!is_nan(found)) sum += found, count += 1;
       }
       if (count > 0) photos.push_back(sum / count);
@@ -406,8 +426,7 @@ class Tables {
       for (std::size_t t = 0; t < kept_.tasks(); ++t) {
         std::vector<double> photos;
         for (std::size_t p = 0; p < kept_.photos(); ++p) {
-          const double found = value("small", arm.name, t, p) - value("small", "joint", t, p);
-          if (!is_nan(found)) photos.push_back(found);
+          if (const double found = less("small", arm.name, "joint", t, p); !is_nan(found)) photos.push_back(found);
         }
         const double task = mean(photos);
         if (is_nan(task)) continue;
@@ -456,6 +475,43 @@ class Tables {
         out += join(" ", interval(photos), " |");
       }
       out += "\n";
+    }
+    return out;
+  }
+
+  // Only seeds that all of a line's trainings have.
+  std::string ablated() const {
+    std::string out;
+    for (std::size_t i = 0; i <= ablated_arms.size(); ++i) {
+      const std::string arm = i == 0 ? "adaptive" : ablated_arms[i - 1];
+      std::array<std::vector<double>, 4> all;
+      std::vector<double> worst;
+      for (std::size_t p = 0; p < kept_.photos(); ++p) {
+        const auto chosen = worst_tenth("small", p);
+        std::array<double, 4> sum{};
+        double low = 0, count = 0, low_count = 0;
+        for (std::size_t seed = 1; seed <= s_.ablated_seeds; ++seed)
+          for (std::size_t t = 0; t < kept_.tasks(); ++t) {
+            std::array<double, 4> gain{};
+            for (std::size_t m = 0; m < 4; ++m)
+              gain[m] = kept_.at({"small", arm, seed}, t, p, m) - kept_.at({"small", "joint continued", seed}, t, p, m);
+            if (is_nan(gain[0])) continue;
+            for (std::size_t m = 0; m < 4; ++m) sum[m] += gain[m];
+            count += 1;
+            if (chosen[t]) low += gain[0], low_count += 1;
+          }
+        for (std::size_t m = 0; m < 4 && count > 0; ++m) all[m].push_back(sum[m] / count);
+        if (low_count > 0) worst.push_back(low / low_count);
+      }
+      if (all[0].empty() || (i > 0 && out.empty())) continue;
+      if (out.empty())
+        out =
+            head("What the adaptive rule's parts bring") +
+            join("Less joint continued, seed 1", s_.ablated_seeds > 1 ? join(" to ", s_.ablated_seeds) : std::string(),
+                 ".\n\n| | PSNR, dB | SSIM | MDSI | HaarPSI | PSNR of the worst tenth |\n|---|---|---|---|---|---|\n");
+      out += join("| ", arm, " |");
+      for (std::size_t m = 0; m < 4; ++m) out += join(" ", interval(all[m], m == 0 ? 3 : 5), " |");
+      out += join(" ", interval(worst), " |\n");
     }
     return out;
   }

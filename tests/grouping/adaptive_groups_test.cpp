@@ -54,13 +54,17 @@ struct MadeUp final : Drawing {
   void step(const AdaptiveGroups& rule) {
     if (!begun() || due()) {
       if (!begun()) std::fill(chances().begin(), chances().end(), 1.0);
-      note_begin(), note_look();
+      note_begin(), note_look(false);
       rule.look(*this);
     }
     train(chances(), level, left, 1);
     note_step();
   }
-  bool is_due() const { return due(); }
+  void finish(const AdaptiveGroups& rule) {
+    if (!due()) return;
+    note_look(true);
+    rule.look(*this);
+  }
 
   Judged judge(std::span<const std::size_t> which) override { return judged(which, level, 1000 + judgings++); }
   std::span<const std::string_view> judged_by() const override {
@@ -235,8 +239,11 @@ TEST_CASE("bands: the least cost of all partitions, and as few as errors allow")
 }
 
 TEST_CASE("AdaptiveGroups: planted groups, what they cost, and that they are left") {
-  Run run({.joint_steps = 20}, planted());
+  const AdaptiveGroups of{.joint_steps = 20, .relative = 0};
+  Run run(of, planted());
   run.steps(20);
+  run.now.finish(run.rule);  // nothing is measured for steps that don't come
+  CHECK(run.now.trials == 0);
   CHECK_FALSE(run.found().grouped);
   CHECK(run.drawn().chances == Numbers(24, 1.0 / 24));
   CHECK(run.rule.text(run.drawn(), {}) ==
@@ -265,7 +272,7 @@ TEST_CASE("AdaptiveGroups: planted groups, what they cost, and that they are lef
   CHECK(run.rule.text(drawn, names).find("Unsatisfied were 12 streams") != std::string::npos);
 
   // The same numbers, the same groups; a copy of what is kept goes on the same.
-  Run again({.joint_steps = 20}, planted());
+  Run again(of, planted());
   again.steps(21);
   CHECK(std::equal(again.numbers.begin(), again.numbers.end(), run.numbers.begin(), [](double a, double b) {
     return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
@@ -342,11 +349,11 @@ TEST_CASE("AdaptiveGroups: the guard goes back, and draws who lost more often") 
   Truth truth = planted();
   truth.falls.assign(24, 0);
   truth.falls[7] = 4;
-  truth.common = 0;
   Run run({}, truth);
   run.steps(251);
   CHECK(run.now.backs == 1);
   CHECK(run.found().went_back == 1);
+  CHECK(run.found().went_for_all == 0);
   CHECK(run.found().raised[7] == 2);  // in the first metric, and in the score
   CHECK(run.found().share == 0.4);
   CHECK(run.drawn().chances[7] > 1.5 / 24);
@@ -360,6 +367,56 @@ TEST_CASE("AdaptiveGroups: the guard goes back, and draws who lost more often") 
   alone.steps(1000);
   CHECK(alone.now.backs == 0);
   CHECK(alone.now.level[7] < -1);
+}
+
+TEST_CASE("AdaptiveGroups: what streams lose together, after the last step too, costs the groups their share") {
+  Truth truth = planted();
+  truth.common = 0;
+  truth.falls.assign(24, 0.1);  // 0.025 from look to look: too little to be seen in any of them
+  Run run({.relative = 0}, truth);
+  run.steps(250);
+  CHECK(run.now.backs == 0);
+  run.now.finish(run.rule);
+  CHECK(run.now.backs == 1);
+  CHECK(run.found().went_for_all == 1);
+  CHECK(run.found().share == doctest::Approx(0.2));
+  for (const std::size_t raised : run.found().raised) CHECK(raised == 0);
+  run.steps(3000);  // with a twentieth for the groups nobody falls any more
+  CHECK(run.now.backs == 2);
+  CHECK(run.found().share == doctest::Approx(0.05));
+  CHECK(run.rule.text(run.drawn(), {}).find("2 of them because the streams in no group had lost together") !=
+        std::string::npos);
+  for (double& fall : run.now.truth.falls) fall = 2;
+  run.now.truth.common = -0.1;  // lost whatever is drawn
+  run.steps(1000);
+  CHECK(run.found().share == 0);
+  CHECK(run.rule.text(run.drawn(), {}).find("All streams are drawn alike now") != std::string::npos);
+
+  Run alone({.relative = 0, .guard = false}, truth);
+  alone.steps(1000);
+  alone.now.finish(alone.rule);
+  CHECK(alone.now.backs == 0);
+}
+
+TEST_CASE("AdaptiveGroups: all streams by their losses, and nobody too often for a group's sake") {
+  Truth truth{Numbers(24)};
+  truth.gain[3] = 2;
+  truth.photo_noise = truth.jitter = 0;
+  Run run({}, truth);
+  run.steps(1);
+  const Drawn drawn = run.drawn();
+  REQUIRE(drawn.groups == StreamGroups{{3}});
+  // Losses are 0.2 - 0.004 dB with 25 + 0.1 s dB and what photos add.
+  const auto loss = [&](std::size_t s) {
+    double sum = 0, count = 0;
+    for (std::size_t c = s == 1 ? 1 : 0; c < truth.photos; ++c)
+      sum += 0.2 - 0.004 * (25 + 0.1 * static_cast<double>(s) + 3 * std::sin(static_cast<double>(c))), count += 1;
+    return sum / count;
+  };
+  for (const std::size_t s : {0UL, 1UL, 10UL, 23UL}) {
+    CHECK(drawn.chances[s] / drawn.chances[5] == doctest::Approx(loss(5) / loss(s)));
+    CHECK(drawn.chances[3] - drawn.chances[s] * loss(s) / loss(3) == doctest::Approx(4.0 / 24));
+  }
 }
 
 TEST_CASE("AdaptiveGroups: odd streams and options") {
@@ -384,6 +441,7 @@ TEST_CASE("AdaptiveGroups: odd streams and options") {
   for (const AdaptiveGroups& wrong :
        {AdaptiveGroups{.samples = 1}, AdaptiveGroups{.fine_tunes = 3}, AdaptiveGroups{.every = 0},
         AdaptiveGroups{.false_share = 0}, AdaptiveGroups{.uniform = 0}, AdaptiveGroups{.rho = -1},
-        AdaptiveGroups{.guard_alpha = 1}, AdaptiveGroups{.delta = none}, AdaptiveGroups{.most = 0}})
+        AdaptiveGroups{.relative = -1}, AdaptiveGroups{.at_most = none}, AdaptiveGroups{.guard_alpha = 1},
+        AdaptiveGroups{.delta = none}, AdaptiveGroups{.most = 0}})
     CHECK_THROWS_AS(wrong.validate(), Error);
 }

@@ -9,6 +9,12 @@ using namespace layers;
 // Memory is planned without a look at the numbers' type: both types where kernels of all sorts meet, float elsewhere.
 using Float = backend::Cpu<float>;
 
+// Gradients go to and fro between two buffers, each as large as what comes to lie in it: 3 and 4, not twice 4. What works in
+// place takes none.
+static_assert(nn::scratch<Sequential<Dense<2>, Dense<4>, Dense<3>, Dense<1>>>({1, 1, 7}) == 3 + 4);
+static_assert(nn::scratch<Sequential<Dense<4>, Relu, Dense<3>, Relu, Dense<1>>>({1, 1, 7}) == 3 + 4);
+static_assert(nn::scratch<Sequential<Dense<4>, Tanh>>({1, 1, 7}) == 4);
+
 TEST_CASE_TEMPLATE(
     "compositions obey the laws", C, Case<Sequential<Dense<5>>, row, Float>, Case<Sequential<Relu>, row, Float>,
     Case<Sequential<Dropout<50>>, row, Float>, Case<Sequential<Tanh, Tanh, Relu>, row, Float>,

@@ -56,6 +56,20 @@ struct Asking {
   }
 };
 
+/// At each fifth step, and after the last one of a fit: how often, and whether that was the last.
+struct Late {
+  static constexpr auto kind = Kind::grouping;
+  static constexpr bool looks_last = true;
+  std::vector<grouping::Group> plan(std::size_t tasks) const { return grouping::Together{}.plan(tasks); }
+  std::size_t memory(std::size_t) const { return 3; }
+  void look(Drawing& now) const {
+    now.memory()[0] += 1;
+    now.memory()[1] += now.last() ? 1 : 0;
+    now.memory()[2] = static_cast<double>(now.steps());
+    now.look_again_at(now.steps() + 5);
+  }
+};
+
 using Trunk = nn::Sequential<nn::Dense<5>, nn::Tanh>;
 template <class... Policies>
 using Of = MultiTask<Input<4>, Tasks<Regression<"y", 1>>, sharing::Hard<Trunk>, Policies...>;
@@ -389,6 +403,23 @@ TEST_CASE("a pull is the loss's fall by a plain step, and the noise of the sampl
   CHECK(heard[3] / 1e-3 < 0.5 * heard[4]);
   CHECK(heard[5] == heard[6]);
   CHECK(heard[5] != heard[7]);
+}
+
+TEST_CASE("a rule that asks for it looks after a fit's last step") {
+  const auto data = streams(3);
+  using LateModel = Of<optim::Adam, Late>;
+  LateModel model{{.seed = 3}};
+  const auto fit = [&](std::size_t epochs, std::size_t steps) {
+    model.fit(
+        data,
+        LateModel::FitOptions{
+            .epochs = epochs, .batch_size = 4, .sampling = Sampling::drawn, .drawn = {.draws = 2, .steps = steps}});
+    return model.drawn().memory;
+  };
+  CHECK(fit(2, 5) == std::vector<double>{3, 1, 10});  // before steps 0 and 5, and after step 10
+  CHECK(fit(1, 4) == std::vector<double>{3, 1, 10});  // was seen at 10, and 15 is not reached
+  CHECK(fit(1, 1) == std::vector<double>{4, 2, 15});
+  CHECK(fit(2, 10) == std::vector<double>{8, 3, 35});
 }
 
 TEST_CASE("interrupted and loaded, threads: the same bits") {

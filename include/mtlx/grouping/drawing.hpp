@@ -11,6 +11,8 @@
 //                                                    `look_again_at`: may measure, and set chances and groups
 // Optional:
 //   static constexpr bool keeps_weights = true;      the rule may `keep` the network's weights and `go_back` to them
+//   static constexpr bool looks_last = true;         `look` is called after a fit's last step, too, if it named that number of
+//                                                    steps: what came since the look before is seen then
 //   std::string text(const Drawn& drawn, std::span<const std::string> names) const;    in words what it found
 //
 // A rule sees numbers alone, and is const: what it remembers is in the Drawing. Laws: equal numbers give equal chances and
@@ -145,6 +147,8 @@ class Drawing {
   std::size_t steps() const { return whole(0); }
   /// Steps of trials so far.
   std::size_t measuring() const { return whole(2); }
+  /// Whether this is the look after a fit's last step (`looks_last`).
+  bool last() const { return last_; }
   /// A stream of random numbers of this step; `which` tells several apart.
   Random random(std::uint64_t which = 0) const { return {seed_, Purpose::group, which << 40 | steps()}; }
   /// The rule's own numbers.
@@ -252,7 +256,7 @@ class Drawing {
   void note_begin() { numbers_[4] = 1; }
   /// Whether the rule is to look before the coming step.
   bool due() const { return numbers_[1] == numbers_[0] + 1; }
-  void note_look() { numbers_[1] = 0; }
+  void note_look(bool last) { numbers_[1] = 0, last_ = last; }
   void note_step() { numbers_[0] += 1; }
   void note_measuring(std::size_t steps) { numbers_[2] += static_cast<double>(steps); }
   std::span<double> weights() { return numbers_.subspan(head + 2 * streams_ + memory_); }
@@ -268,6 +272,7 @@ class Drawing {
   std::span<double> numbers_;
   std::size_t streams_, memory_;
   std::uint64_t seed_;
+  bool last_ = false;
 };
 
 /// Whether a rule says which streams are drawn.

@@ -32,7 +32,9 @@ struct Sequential {
     std::array<std::size_t, count + 1> saved{};    // offset of layer i's own saved numbers
     std::array<std::size_t, count> output{};       // offset of layer i's output among the saved numbers
     std::array<bool, count> caller{};              // layer i writes to the caller's y
-    std::size_t gradient = 0;                      // the largest gradient between two layers
+    // Gradients between layers go to and fro between two buffers: in which layer i leaves that of its input, and their sizes.
+    std::array<bool, count> second{};
+    std::array<std::size_t, 2> gradient{};
     std::size_t inner_scratch = 0;
   };
 
@@ -56,8 +58,14 @@ struct Sequential {
      ...);
     for (std::size_t layer = count; layer-- > 0;)
       p.caller[layer] = layer == last || (overwrites[layer + 1] && p.caller[layer + 1]);
+    constexpr std::array<bool, count> may{in_place<Layers>...};
+    for (std::size_t layer = count; layer-- > 1;) {
+      // A layer that may work in place does so on the gradient too, unless that is the caller's.
+      p.second[layer] = layer != last && p.second[layer + 1] != !may[layer];
+      std::size_t& size = p.gradient[p.second[layer] ? 1 : 0];
+      size = std::max(size, p.shape[layer].size());
+    }
     for (std::size_t layer = 0; layer < count; ++layer) {
-      if (layer < last) p.gradient = std::max(p.gradient, p.shape[layer + 1].size());
       if (p.caller[layer]) continue;
       if (layer > 0 && overwrites[layer]) {
         p.output[layer] = p.output[layer - 1];
@@ -78,7 +86,10 @@ struct Sequential {
   }
   static constexpr std::size_t parameter_count(Shape in) { return plan(in).weights[count]; }
   static constexpr std::size_t saved(Shape in) { return plan(in).saved[count]; }
-  static constexpr std::size_t scratch(Shape in) { return 2 * plan(in).gradient + plan(in).inner_scratch; }
+  static constexpr std::size_t scratch(Shape in) {
+    const Plan p = plan(in);
+    return p.gradient[0] + p.gradient[1] + p.inner_scratch;
+  }
   static constexpr double multiply_adds(Shape in) {
     double total = 0;
     ((total += nn::multiply_adds<Layers>(in), in = Layers::output(in)), ...);
@@ -152,18 +163,15 @@ struct Sequential {
       return p.caller[layer] ? pass.y : typename S::ConstView(pass.saved.at(p.output[layer]));
     };
     typename S::ConstView dy = pass.dy;
-    bool second = false;  // which of the two gradient buffers dy is in
     const auto step = [&]<std::size_t layer>(std::integral_constant<std::size_t, layer>) {
       using L = LayerAt<layer>;
       constexpr bool need = NeedInput || p.weights[layer] > 0;
       if constexpr (need || p.weights[layer + 1] > p.weights[layer]) {
-        // A layer that may work in place does so on the gradient too, unless that is the caller's.
-        if (layer != last && !nn::in_place<L>) second = !second;
-        const typename S::View dx = layer == 0 ? pass.dx : pass.scratch.at(second ? p.gradient : 0);
+        const typename S::View dx = layer == 0 ? pass.dx : pass.scratch.at(p.second[layer] ? p.gradient[0] : 0);
         nn::backward<L, p.shape[layer], need>(
             Backward<S>{pass.parameters + p.weights[layer], layer == 0 ? pass.x : out(layer == 0 ? 0 : layer - 1),
                         out(layer), pass.saved.at(p.saved[layer]), dy, dx, pass.dparameters + p.weights[layer],
-                        pass.scratch.at(2 * p.gradient), pass.draws.child(layer), pass.training});
+                        pass.scratch.at(p.gradient[0] + p.gradient[1]), pass.draws.child(layer), pass.training});
         dy = dx;
       }
     };

@@ -89,12 +89,15 @@ class DrawingOf final : public grouping::Drawing {
     if (begun()) sampler_.set_chances(chances());
   }
 
-  /// Before a step's streams are drawn, and after it.
+  /// Before a step's streams are drawn, after it, and after the last step of a fit.
   void begin_step() {
-    if (begun() && !due()) return;
-    look();
+    if (!begun() || due()) look(false);
   }
   void end_step() { note_step(); }
+  void end_fit() {
+    if constexpr (requires { requires Rule::looks_last; })
+      if (begun() && due()) look(true);
+  }
 
   std::span<const std::string_view> judged_by() const override { return names_; }
   [[gnu::cold]] grouping::Judged judge(std::span<const std::size_t> streams) override {
@@ -193,7 +196,7 @@ class DrawingOf final : public grouping::Drawing {
   }
 
  private:
-  [[gnu::cold, gnu::noinline]] void look() {
+  [[gnu::cold, gnu::noinline]] void look(bool last) {
     if (!begun()) {
       const std::vector<double>& given = options_.drawn.chances;
       if (given.empty())
@@ -202,7 +205,7 @@ class DrawingOf final : public grouping::Drawing {
         std::copy(given.begin(), given.end(), chances().begin());  // the sampler has found them sound
       note_begin();
     }
-    note_look();
+    note_look(last);
     rule_.look(*this);
     sampler_.set_chances(chances());
     if (!sound(network_.notes(), streams())) fail("grouping: a rule's groups of streams have numbers from 0 to 2^20");

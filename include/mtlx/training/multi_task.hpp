@@ -783,6 +783,8 @@ class Model<In, Tasks<Task...>, Sharing, Balancing, Optimizing, Grouping, Back> 
         }
       }
       network.complete(landed);
+      if constexpr (draws)
+        if (at.epoch + 1 == options.epochs && end == sampler.steps()) drawing.end_fit();
       network.check_parameters();
       if (taken == course.steps) break;
       std::array<double, tasks> means, losses, values;
