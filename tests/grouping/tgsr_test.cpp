@@ -40,7 +40,7 @@ struct MadeUp final : Drawing {
   void step(const Tgsr& rule) {
     if (!begun() || due()) {
       if (!begun()) std::fill(chances().begin(), chances().end(), 1.0);
-      note_begin(), note_look();
+      note_begin(), note_look(false);
       rule.look(*this);
     }
     note_step();
