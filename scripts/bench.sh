@@ -26,6 +26,8 @@
 #   mlp_pcgrad_libmtl     the same; PyTorch projects flat gradients one by one, as LibMTL does (not LibTorch)
 #   sr_cnn                3 convolutions 3x3, padding 1: 1 -> 64 -> 32 -> 1 channels, 48 x 48 patches, batch 16, mean
 #                         squared error
+#   sr_fsrcnn             FSRCNN(32, 8, 2) around a bilinear enlargement, 24 x 24 to 96 x 96, batch 16, mean absolute
+#                         error: the smaller network of the study of super-resolution
 #   predict_1             LeNet28 on one sample; ours gives probabilities, the peers scores (less work)
 #   odd_lenet             3 channels, batch 50;   odd_mlp, odd_mlp_pcgrad: 37 inputs, batch 50
 #   mlp_masked_9          nine tasks a step, each with its own mask over the trunk; mlp_masked_1: one task a step

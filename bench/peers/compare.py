@@ -22,8 +22,8 @@ import threading
 import time
 
 WORKLOADS = ["lenet_b64", "lenet_b256", "mlp_plain", "mlp_pcgrad", "mlp_pcgrad_libmtl", "mlp_lookahead",
-             "mlp_first_order", "mlp_masked_1", "mlp_masked_9", "sr_cnn", "predict_1", "odd_lenet", "odd_mlp",
-             "odd_mlp_pcgrad"]
+             "mlp_first_order", "mlp_masked_1", "mlp_masked_9", "sr_cnn", "sr_fsrcnn", "predict_1", "odd_lenet",
+             "odd_mlp", "odd_mlp_pcgrad"]
 COMPILED_IF_QUICK = ["lenet_b64", "mlp_plain", "predict_1"]  # compiling takes longer than measuring
 QUICK_SECONDS = 240  # then every workload that is left gets the fewest rounds, and nothing is compiled
 LIBTORCH = ["adam", "fused", "last"]

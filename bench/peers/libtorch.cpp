@@ -158,6 +158,31 @@ struct SuperResolution : Net {
   Tensor random_targets(std::int64_t samples) const override { return torch::randn({1, samples, 48 * 48}); }
 };
 
+struct Fsrcnn : Net {
+  Fsrcnn() {
+    batch = 16;
+    in = {1, 24, 24};
+    heads = 1;
+    for (const auto& shape : std::vector<std::vector<std::int64_t>>{
+             {32, 1, 5, 5}, {8, 32, 1, 1}, {8, 8, 3, 3}, {8, 8, 3, 3}, {32, 8, 1, 1}, {32, 1, 9, 9}}) {
+      layer(shape);
+      if (shape[2] < 9) parameters.push_back(torch::full({shape[0]}, 0.25).requires_grad_());
+    }
+    parameters.back() = torch::zeros({1}).requires_grad_();  // the transposed convolution has one output
+  }
+  std::vector<Tensor> outputs(const Tensor& x) const override {
+    Tensor h = x;
+    for (std::size_t i = 0; i < 15; i += 3)
+      h = torch::prelu(torch::conv2d(h, parameters[i], parameters[i + 1], 1, parameters[i].size(2) / 2),
+                       parameters[i + 2]);
+    const Tensor more = torch::conv_transpose2d(h, parameters[15], parameters[16], 4, 4, 3);
+    return {more + torch::upsample_bilinear2d(x, {96, 96}, false)};
+  }
+  Tensor loss(const Tensor& output, const Tensor& target) const override { return torch::l1_loss(output, target); }
+  Tensor target(const Tensor& rows) const override { return rows.reshape({-1, 1, 96, 96}).clone(); }
+  Tensor random_targets(std::int64_t samples) const override { return torch::randn({1, samples, 96 * 96}); }
+};
+
 // Adam with the settings that PyTorch has by default.
 class Adam {
  public:
@@ -262,6 +287,7 @@ class Workload {
       net_ = std::make_unique<Mlp>(128, 64);
     if (name == "odd_mlp" || name == "odd_mlp_pcgrad") net_ = std::make_unique<Mlp>(50, 37);
     if (name == "sr_cnn") net_ = std::make_unique<SuperResolution>();
+    if (name == "sr_fsrcnn") net_ = std::make_unique<Fsrcnn>();
     if (!net_) throw std::runtime_error("no workload " + name);
     if (setting.last && net_->in.size() != 3) throw std::runtime_error("channels last is for pictures");
     pcgrad_ = name.ends_with("pcgrad");

@@ -24,6 +24,7 @@
 #include <mtlx/grouping/affinity/first_order.hpp>
 #include <mtlx/grouping/affinity/lookahead.hpp>
 #include <mtlx/mtlx.hpp>
+#include <mtlx/nn/super_resolution.hpp>
 #include <mtlx/sharing/given_masks.hpp>
 #include <mtlx/sharing/sparse.hpp>
 #include <mtlx/training/affinity.hpp>
@@ -50,6 +51,10 @@ using Nine =
           BinaryLabels<"5", 1>, BinaryLabels<"6", 1>, BinaryLabels<"7", 1>, BinaryLabels<"8", 1>>;
 using Picture = Tasks<Regression<"picture", 48 * 48>>;
 using ToPicture = sharing::Head<"picture", nn::Conv2d<1, 3, 1, 1>>;
+// The smaller network of bench/studies/super_resolution.cpp.
+using Fsrcnn = nn::LongSkip<nn::UpsampleBilinear<4>, nn::Fsrcnn<4, 1, 32, 8, 2>>;
+using Enlarged = Tasks<Regression<"picture", 96 * 96, nn::MeanAbsoluteError>>;
+using AsIs = sharing::Head<"picture", nn::Flatten>;
 
 // What a step costs; `operations` counts two for a multiply-add of dense layers and convolutions, and nothing else.
 struct About {
@@ -194,11 +199,13 @@ class Training final : public Workload {
   // get by with.
   About about() const override {
     const training::Summary summary = model_.summary();
-    double shared = 0;
-    for (const auto& layer : summary.layers)
+    double shared = 0, own = summary.multiply_adds, first = 0;
+    for (const auto& layer : summary.layers) {
+      if (layer.parameters == 0 || layer.owner == "all") own -= layer.multiply_adds;
+      if (layer.parameters == 0) continue;
       if (layer.owner == "all") shared += layer.multiply_adds;
-    const double first = summary.layers.front().multiply_adds;
-    const double own = summary.multiply_adds - shared;
+      if (first == 0) first = layer.multiply_adds;
+    }
     constexpr bool gradients =
         training::PickOr<Kind::balancer, balancing::EqualWeights, Policies...>::needs == balancing::Needs::gradients;
     const double times = gradients ? static_cast<double>(TaskList::count) : 1;
@@ -337,6 +344,8 @@ std::unique_ptr<Workload> make(const std::string& name, int threads) {
   if (is("mlp_masked_9")) return std::make_unique<Training<Input<64>, Nine, 128, 0, Masked>>(threads);
   if (is("sr_cnn"))
     return std::make_unique<Training<Input<1, 48, 48>, Picture, 16, 0, sharing::Hard<Enlarge, ToPicture>>>(threads);
+  if (is("sr_fsrcnn"))
+    return std::make_unique<Training<Input<1, 24, 24>, Enlarged, 16, 0, sharing::Hard<Fsrcnn, AsIs>>>(threads);
   if (is("predict_1")) return std::make_unique<Prediction>(threads);
   fail("no workload ", name);
 }

@@ -152,6 +152,34 @@ class SuperResolution(nn.Module):
         return torch.randn(1, samples, 48 * 48)
 
 
+class Fsrcnn(nn.Module):
+    names = [f"trunk.0.{layer}.{kind}" for layers in ("01", "23", ("4.0.0", "4.0.1"), ("4.1.0", "4.1.1"), "56", "7")
+             for layer, kinds in zip(layers, (("weight", "bias"), ("weight",))) for kind in kinds]
+    heads, shape = 1, (1, 24, 24)
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 32, 5, padding=2), nn.PReLU(32), nn.Conv2d(32, 8, 1), nn.PReLU(8),
+            nn.Conv2d(8, 8, 3, padding=1), nn.PReLU(8), nn.Conv2d(8, 8, 3, padding=1), nn.PReLU(8),
+            nn.Conv2d(8, 32, 1), nn.PReLU(32),
+            nn.ConvTranspose2d(32, 1, 9, stride=4, padding=4, output_padding=3))
+
+    def forward(self, x):
+        return self.layers(x) + functional.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
+
+    def total(self, x, y):
+        return functional.l1_loss(self(x), y)
+
+    @staticmethod
+    def targets(rows):
+        return rows.view(-1, 1, 96, 96).clone()
+
+    @staticmethod
+    def random_targets(samples):
+        return torch.randn(1, samples, 96 * 96)
+
+
 # name: (network, batch, how a step is made)
 WORKLOADS = {
     "lenet_b64": (lambda fused: LeNet(1), 64, "plain"),
@@ -167,6 +195,7 @@ WORKLOADS = {
     "odd_mlp": (lambda fused: Mlp(37, fused), 50, "plain"),
     "odd_mlp_pcgrad": (lambda fused: Mlp(37, fused), 50, "gram"),
     "sr_cnn": (lambda fused: SuperResolution(), 16, "plain"),
+    "sr_fsrcnn": (lambda fused: Fsrcnn(), 16, "plain"),
     "predict_1": (lambda fused: LeNet(1), 64, "predict"),
 }
 
