@@ -128,9 +128,20 @@ class Mlp(nn.Module):
         return torch.randint(2, (TASKS, samples, 1)).float()
 
 
-class SuperResolution(nn.Module):
+class Picture(nn.Module):
+    """one task, whose target is a picture of `side` by `side` pixels"""
+    heads = 1
+
+    def targets(self, rows):
+        return rows.view(-1, 1, self.side, self.side).clone()
+
+    def random_targets(self, samples):
+        return torch.randn(1, samples, self.side * self.side)
+
+
+class SuperResolution(Picture):
     names = [f"{layer}.{kind}" for layer in ("trunk.0", "trunk.2", "picture") for kind in ("weight", "bias")]
-    heads, shape = 1, (1, 48, 48)
+    shape, side = (1, 48, 48), 48
 
     def __init__(self):
         super().__init__()
@@ -143,19 +154,11 @@ class SuperResolution(nn.Module):
     def total(self, x, y):
         return functional.mse_loss(self(x), y)
 
-    @staticmethod
-    def targets(rows):
-        return rows.view(-1, 1, 48, 48).clone()
 
-    @staticmethod
-    def random_targets(samples):
-        return torch.randn(1, samples, 48 * 48)
-
-
-class Fsrcnn(nn.Module):
+class Fsrcnn(Picture):
     names = [f"trunk.0.{layer}.{kind}" for layers in ("01", "23", ("4.0.0", "4.0.1"), ("4.1.0", "4.1.1"), "56", "7")
              for layer, kinds in zip(layers, (("weight", "bias"), ("weight",))) for kind in kinds]
-    heads, shape = 1, (1, 24, 24)
+    shape, side = (1, 24, 24), 96
 
     def __init__(self):
         super().__init__()
@@ -170,14 +173,6 @@ class Fsrcnn(nn.Module):
 
     def total(self, x, y):
         return functional.l1_loss(self(x), y)
-
-    @staticmethod
-    def targets(rows):
-        return rows.view(-1, 1, 96, 96).clone()
-
-    @staticmethod
-    def random_targets(samples):
-        return torch.randn(1, samples, 96 * 96)
 
 
 # name: (network, batch, how a step is made)
