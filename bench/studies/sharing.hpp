@@ -376,6 +376,48 @@ struct MagnitudeAlone {
   }
 };
 
+// What would be the cheaper way to such masks: each task trains alone for some epochs, its largest weights are its mask, weights
+// that several tasks have become the mean of theirs, heads are kept, and all go on together from there: nothing begins anew.
+struct CutAndMerge {
+  static constexpr std::size_t memory = 0;
+
+  double density = 0.3;
+  std::size_t epochs = 1;  // alone
+
+  template <class S, class Train>
+  sharing::FoundMasks<S> find(const sharing::MaskSearch<S>& search, Train&& train) const {
+    const auto places = sharing::detail::prunable(search.blocks);
+    const std::size_t count = sharing::detail::share_of(density, places.size());
+    std::size_t shared = 0;
+    for (const auto& block : search.blocks) shared += block.parameter.size();
+    sharing::FoundMasks<S> found{std::vector<TaskSet>(shared, TaskSet::first(search.tasks)),
+                                 {search.start.begin(), search.start.end()}};
+    const std::vector<TaskSet> full = found.owners;
+    std::vector<double> sums(found.start.size()), parts(found.start.size());
+    for (std::size_t t = 0; t < search.tasks; ++t) {
+      if (!search.labelled.has(t)) continue;
+      const auto trained = train(TaskSet::only(t), search.start, std::span<const TaskSet>(full), epochs).parameters;
+      ++found.trainings;
+      std::vector<double> sizes(shared);
+      for (const std::size_t i : places) sizes[i] = static_cast<double>(sharing::detail::size_of(trained[i]));
+      auto order = places;
+      sharing::detail::highest_first(order, count, sizes);
+      sharing::detail::own_first(found.owners, TaskSet::only(t), order, count);
+      for (std::size_t i = 0; i < trained.size(); ++i) {
+        // A head is moved by the training of its own task alone.
+        const bool has = i < shared ? found.owners[i].has(t) : std::abs(trained[i] - search.start[i]) > 0;
+        sums[i] += has ? static_cast<double>(trained[i]) : 0;
+        parts[i] += has ? 1 : 0;
+      }
+    }
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      if (parts[i] > 0) found.start[i] = static_cast<S>(sums[i] / parts[i]);
+      if (i < shared && found.owners[i].empty()) found.start[i] = S(0);
+    }
+    return found;
+  }
+};
+
 // What a problem is made of: its `Problem` has these, the types, and `turns`, how tasks with data of their own take turns.
 struct Parts {
   data::DataSet train, validation, test;
@@ -468,6 +510,18 @@ void compare(const Problem& problem, const Settings& s) {
                                       {"magnitude after all alone", 1.0}})
       job(name, sharing::Sparse<Trunk, MagnitudeAlone>{.rule = {.density = s.density, .epochs = share}},
           all * pass * share);
+    // 7/8 of the epochs alone, and together what then is left of 5/4 of them.
+    if (const std::string name = "cut and merge"; wanted(name) && !study.has(name, seed))
+      jobs.push_back([&, name, seed] {
+        using Model = typename Problem::template Model<sharing::Sparse<Trunk, CutAndMerge>>;
+        auto options = options_of.template operator()<Model>();
+        const std::size_t alone = std::max<std::size_t>(s.epochs * 7 / 8, 1);
+        options.sharing.rule = {.density = s.density, .epochs = alone};
+        auto rest = how;
+        rest.epochs = std::max<std::size_t>(s.epochs * 5 / 4 - alone, 1);
+        study.add(train<Model>(name, options, rest, seed, problem.train, problem.test,
+                               all * pass * static_cast<double>(alone) / static_cast<double>(s.epochs), [](auto&) {}));
+      });
     const Rule at{.iterations = s.prunes,
                   .final_density = s.final_density,
                   .select = Rule::Select::density,
