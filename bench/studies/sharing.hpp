@@ -341,48 +341,14 @@ inline void swap_masks(sharing::Masks& masks) {
   }
 }
 
-// A control: what the weights' sizes tell after a share of a fit's epochs that each task trains alone. Its largest weights are
-// the task's mask, and all begin anew.
+// A control: what the weights' sizes tell after some epochs that each task trains alone. Its largest weights are the task's mask,
+// and all weights begin anew; or, with `merge`, stay: heads as they are, what several tasks have as the mean of theirs.
 struct MagnitudeAlone {
   static constexpr std::size_t memory = 0;
 
   double density = 0.3;
-  double epochs = 1;  // share of the fit's
-
-  template <class S, class Train>
-  sharing::FoundMasks<S> find(const sharing::MaskSearch<S>& search, Train&& train) const {
-    const auto places = sharing::detail::prunable(search.blocks);
-    const std::size_t count = sharing::detail::share_of(density, places.size());
-    std::size_t shared = 0;
-    for (const auto& block : search.blocks) shared += block.parameter.size();
-    sharing::FoundMasks<S> found{std::vector<TaskSet>(shared, TaskSet::first(search.tasks)),
-                                 {search.start.begin(), search.start.end()}};
-    const std::vector<TaskSet> full = found.owners;
-    const auto alone = static_cast<std::size_t>(std::max(1.0, epochs * static_cast<double>(search.epochs) + 0.5));
-    for (std::size_t t = 0; t < search.tasks; ++t) {
-      if (!search.labelled.has(t)) continue;
-      const auto trained = train(TaskSet::only(t), search.start, std::span<const TaskSet>(full), alone);
-      ++found.trainings;
-      std::vector<double> sizes(shared);
-      for (const std::size_t i : places)
-        sizes[i] = static_cast<double>(sharing::detail::size_of(trained.parameters[i]));
-      auto order = places;
-      sharing::detail::highest_first(order, count, sizes);
-      sharing::detail::own_first(found.owners, TaskSet::only(t), order, count);
-    }
-    for (std::size_t i = 0; i < shared; ++i)
-      if (found.owners[i].empty()) found.start[i] = S(0);
-    return found;
-  }
-};
-
-// What would be the cheaper way to such masks: each task trains alone for some epochs, its largest weights are its mask, weights
-// that several tasks have become the mean of theirs, heads are kept, and all go on together from there: nothing begins anew.
-struct CutAndMerge {
-  static constexpr std::size_t memory = 0;
-
-  double density = 0.3;
   std::size_t epochs = 1;  // alone
+  bool merge = false;
 
   template <class S, class Train>
   sharing::FoundMasks<S> find(const sharing::MaskSearch<S>& search, Train&& train) const {
@@ -411,7 +377,7 @@ struct CutAndMerge {
       }
     }
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      if (parts[i] > 0) found.start[i] = static_cast<S>(sums[i] / parts[i]);
+      if (merge && parts[i] > 0) found.start[i] = static_cast<S>(sums[i] / parts[i]);
       if (i < shared && found.owners[i].empty()) found.start[i] = S(0);
     }
     return found;
@@ -449,15 +415,18 @@ void compare(const Problem& problem, const Settings& s) {
     return in;
   };
   for (std::uint64_t seed = s.first_seed; seed < s.first_seed + s.seeds; ++seed) {
-    // One training of a strategy, in the order in which they are listed.
-    const auto job = [&]<class Sharing>(const std::string& name, Sharing sharing, double find_passes = 0) {
+    // One training of a strategy, in the order in which they are listed; as many epochs together as all have, or fewer.
+    const auto job = [&]<class Sharing>(const std::string& name, Sharing sharing, double find_passes = 0,
+                                        std::size_t epochs = 0) {
       if (!wanted(name) || study.has(name, seed)) return;
-      jobs.push_back([&, name, sharing, find_passes, seed] {
+      jobs.push_back([&, name, sharing, find_passes, epochs, seed] {
         using Model = typename Problem::template Model<Sharing>;
         auto options = options_of.template operator()<Model>();
         static_cast<void>(sharing);  // where the strategy has no options
         if constexpr (requires { options.sharing = sharing; }) options.sharing = sharing;
-        study.add(train<Model>(name, options, how, seed, problem.train, problem.test, find_passes, [](auto&) {}));
+        auto its = how;
+        if (epochs > 0) its.epochs = epochs;
+        study.add(train<Model>(name, options, its, seed, problem.train, problem.test, find_passes, [](auto&) {}));
       });
     };
     // The same with masks that another training found: kept, and swapped between tasks.
@@ -504,24 +473,21 @@ void compare(const Problem& problem, const Settings& s) {
     job("snip", sharing::Sparse<Trunk, sharing::Snip>{.rule = {.density = s.density}});
     job("disparse", sharing::Sparse<Trunk, sharing::DiSparse>{.rule = {.density = s.density}});
     controls("dynamic", sharing::DynamicSparse{.density = s.density});
+    // Each task alone for so many epochs, then all together: from the start, or from there.
+    const auto alone = [&](const std::string& name, std::size_t epochs, std::size_t together = 0) {
+      job(name,
+          sharing::Sparse<Trunk, MagnitudeAlone>{
+              .rule = {.density = s.density, .epochs = epochs, .merge = together > 0}},
+          all * pass * static_cast<double>(epochs) / static_cast<double>(s.epochs), together);
+    };
     for (const auto& [name, share] : {std::pair("magnitude after an eighth alone", 0.125),
                                       {"magnitude after a quarter alone", 0.25},
                                       {"magnitude after half alone", 0.5},
                                       {"magnitude after all alone", 1.0}})
-      job(name, sharing::Sparse<Trunk, MagnitudeAlone>{.rule = {.density = s.density, .epochs = share}},
-          all * pass * share);
-    // 7/8 of the epochs alone, and together what then is left of 5/4 of them.
-    if (const std::string name = "cut and merge"; wanted(name) && !study.has(name, seed))
-      jobs.push_back([&, name, seed] {
-        using Model = typename Problem::template Model<sharing::Sparse<Trunk, CutAndMerge>>;
-        auto options = options_of.template operator()<Model>();
-        const std::size_t alone = std::max<std::size_t>(s.epochs * 7 / 8, 1);
-        options.sharing.rule = {.density = s.density, .epochs = alone};
-        auto rest = how;
-        rest.epochs = std::max<std::size_t>(s.epochs * 5 / 4 - alone, 1);
-        study.add(train<Model>(name, options, rest, seed, problem.train, problem.test,
-                               all * pass * static_cast<double>(alone) / static_cast<double>(s.epochs), [](auto&) {}));
-      });
+      alone(name, static_cast<std::size_t>(std::max(1.0, share * static_cast<double>(s.epochs) + 0.5)));
+    // 5/4 of the epochs in all.
+    const std::size_t most = std::max<std::size_t>(s.epochs * 7 / 8, 1);
+    alone("cut and merge", most, std::max<std::size_t>(s.epochs * 5 / 4 - most, 1));
     const Rule at{.iterations = s.prunes,
                   .final_density = s.final_density,
                   .select = Rule::Select::density,
