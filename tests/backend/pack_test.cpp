@@ -76,6 +76,19 @@ TEST_CASE_TEMPLATE("as many sums as lanes, taken together", T, float, double) {
           50 * static_cast<double>(std::numeric_limits<T>::epsilon()));
 }
 
+TEST_CASE_TEMPLATE("rows become columns", T, float, double) {
+  constexpr int size = backend::lanes<T>;
+  Pack<T> packs[size];
+  for (int i = 0; i < size; ++i) {
+    Numbers<T> row;
+    for (int j = 0; j < size; ++j) row[static_cast<std::size_t>(j)] = static_cast<T>(100 * i + j);
+    packs[i] = pack(row);
+  }
+  Pack<T>::transpose(packs);
+  for (int i = 0; i < size; ++i)
+    for (int j = 0; j < size; ++j) CHECK(packs[i][j] == static_cast<T>(100 * j + i));
+}
+
 TEST_CASE_TEMPLATE("arithmetic is that of single numbers", T, float, double) {
   for (std::uint64_t round = 0; round < 100; ++round) {
     const Numbers<T> a = numbers<T>(3 * round), b = numbers<T>(3 * round + 1), c = numbers<T>(3 * round + 2);

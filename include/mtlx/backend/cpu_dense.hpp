@@ -150,8 +150,16 @@ struct DenseWeightGradient {
   [[gnu::noinline]] static void columns(const T* x, const T* dy, T* dweight) {
     constexpr int packs = (Outputs + lanes<T> - 1) / lanes<T>;
     alignas(register_bytes) T turned[Width * chunk];
-    for (int n = 0; n < packs * lanes<T>; ++n)
-      for (int s = 0; s < Width; ++s) turned[s * chunk + n] = n < Outputs ? dy[n * Width + s] : T(0);
+    for (int n = 0; n < packs * lanes<T>; n += lanes<T>)
+      for (int s = 0; s < Width; s += lanes<T>) {
+        Pack<T> block[lanes<T>];
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes<T>; ++i)
+          block[i] = n + i < Outputs ? Pack<T>::load(dy + (n + i) * Width + s) : Pack<T>(T(0));
+        Pack<T>::transpose(block);
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes<T>; ++i) block[i].store(turned + (s + i) * chunk + n);
+      }
     constexpr int even = In / in_tile * in_tile;
     for (int k = 0; k < even; k += in_tile) tile<in_tile, Outputs>(x + k * Width, turned, dweight + k * Out);
     if constexpr (even < In) tile<In - even, Outputs>(x + even * Width, turned, dweight + even * Out);

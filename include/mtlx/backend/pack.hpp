@@ -91,8 +91,29 @@ struct Pack {
     gather<size / 2>(packs);
     return packs[0];
   }
+  /// Lane j of pack i becomes lane i of pack j.
+  static void transpose(Pack (&packs)[size]) { exchange<size / 2>(packs); }
 
  private:
+  // Packs i and i + half exchange the lanes with the bit `half` of the first for those without it of the second.
+  template <int half>
+  [[gnu::always_inline]] static void exchange(Pack (&packs)[size]) {
+    if constexpr (half > 0) {
+#pragma GCC unroll 16
+      for (int i = 0; i < size; ++i)
+        if ((i & half) == 0) {
+          const Vector a = packs[i].v, b = packs[i + half].v;
+          packs[i].v = exchanged<half, false>(a, b, std::make_integer_sequence<int, size>{});
+          packs[i + half].v = exchanged<half, true>(a, b, std::make_integer_sequence<int, size>{});
+        }
+      exchange<half / 2>(packs);
+    }
+  }
+  template <int half, bool second, int... lane>
+  static Vector exchanged(Vector a, Vector b, std::integer_sequence<int, lane...>) {
+    constexpr int by = second ? half : 0;
+    return __builtin_shufflevector(a, b, ((lane & half) == 0 ? lane + by : lane - half + by + size)...);
+  }
   // Adds the halves of packs i and i + half into one: lanes with the bit `half` are the second's from then on.
   template <int half>
   [[gnu::always_inline]] static void gather(Pack (&packs)[size]) {
